@@ -1,0 +1,1 @@
+"""Views of other libraries' names, read from their files without importing them."""

@@ -1,0 +1,1 @@
+"""Ground floor, standard library only: errors, optional imports, suggestions, hashing, atomic files, progress."""
