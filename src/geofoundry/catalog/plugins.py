@@ -92,7 +92,7 @@ def _import_one(name: str, folder: Path) -> None:
                 mend="correct the module, or move it out of the folder",
             )
         ) from error
-    origin = getattr(module, "__file__", None) or str(list(module.__path__)[0])
+    origin = getattr(module, "__file__", None) or next(iter(module.__path__))
     if folder not in Path(origin).resolve().parents:
         raise ConfigError(
             Fault(
