@@ -36,5 +36,5 @@ def _with_lines(items: Iterable[Item], description: str, total: int | None) -> I
     for done, item in enumerate(items, start=1):
         yield item
         if time.monotonic() - last_line >= LOG_INTERVAL_S:
-            print(f"{description}: {done}{of_total}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"{description}: {done}{of_total}\n")
             last_line = time.monotonic()

@@ -1,0 +1,1 @@
+"""One verb each: fit, evaluate, predict, dry run, init, quickstart."""

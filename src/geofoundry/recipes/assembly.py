@@ -1,0 +1,96 @@
+"""From a resolved configuration to task, datamodule and trainer, by LightningCLI."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+from jsonargparse import ArgumentError, Namespace
+from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import Logger
+
+from geofoundry.core.errors import ConfigError, Fault
+
+# Sections that our own recipes act on; LightningCLI knows nothing of them.
+OWN_KEYS = ("custom_modules_path", "run", "ckpt_path")
+
+
+@dataclass(frozen=True, slots=True)
+class Assembly:
+    """What a verb works with; `config` is the whole configuration with every default filled in."""
+
+    task: LightningModule
+    datamodule: LightningDataModule
+    trainer: Trainer
+    config: dict[str, Any]
+
+
+def assemble(
+    resolved: dict[str, Any], *, seed: int, loggers: Sequence[Logger] = (), callbacks: Sequence[Callback] = ()
+) -> Assembly:
+    """Build task, datamodule and trainer.
+
+    Our `loggers` and `callbacks` join those of the configuration. A checkpoint callback in the configuration takes
+    the place of ours. Without a logger of ours nothing is logged: that is a verb which leaves no trace.
+
+    Raises:
+        ConfigError: when a value has a type that a constructor can't take.
+    """
+    config = {key: value for key, value in resolved.items() if key not in OWN_KEYS}
+    config["seed_everything"] = seed
+    try:
+        cli = _Cli(config, loggers, callbacks)
+    except ArgumentError as error:
+        raise ConfigError(
+            Fault(
+                what="the configuration can't be turned into objects",
+                got=str(error).strip(),
+                mend="`geofoundry catalog show NAME` prints what a part takes",
+            )
+        ) from error
+    return Assembly(cli.model, cli.datamodule, cli.trainer, cli.plain_config())
+
+
+class _Cli(LightningCLI):
+    """LightningCLI fed with a checked configuration instead of the command line; it builds and runs nothing."""
+
+    def __init__(self, config: dict[str, Any], loggers: Sequence[Logger], callbacks: Sequence[Callback]) -> None:
+        self._loggers = loggers
+        self._callbacks = callbacks
+        super().__init__(
+            args=config,
+            run=False,
+            save_config_callback=None,
+            seed_everything_default=False,
+            parser_kwargs={"exit_on_error": False},
+        )
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        # The parent warns when sys.argv holds anything; ours holds the verb.
+        assert isinstance(args, (dict, Namespace))
+        self.config = parser.parse_object(args)
+
+    def instantiate_trainer(self, **kwargs: Any) -> Trainer:
+        given = {**self.config_init["trainer"], **kwargs}
+        theirs = _as_list(given.get("callbacks"))
+        user_saves = any(isinstance(callback, Checkpoint) for callback in theirs)
+        ours = [c for c in self._callbacks if not (user_saves and isinstance(c, Checkpoint))]
+        given["callbacks"] = [*theirs, *ours]
+        given["enable_checkpointing"] = any(isinstance(callback, Checkpoint) for callback in given["callbacks"])
+        given["logger"] = [*_as_list(given.get("logger")), *self._loggers] if self._loggers else False
+        return Trainer(**given)
+
+    def plain_config(self) -> dict[str, Any]:
+        """Return the parsed configuration as plain data."""
+        return yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
+
+
+def _as_list(value: Any) -> list[Any]:
+    """Return a list of what Lightning takes as one, several, none, or a switch."""
+    if value is None or isinstance(value, bool):
+        return []
+    return list(value) if isinstance(value, (list, tuple)) else [value]

@@ -1,0 +1,67 @@
+"""Which checkpoint a verb starts from, and where checkpoints are kept."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from lightning.pytorch.callbacks import ModelCheckpoint
+
+from geofoundry.core.errors import ConfigError, Fault
+from geofoundry.runs import RunFolder
+
+BEST, LAST = "best", "last"
+
+
+def checkpoint_callbacks(folder: Path, monitor: str | None, mode: str) -> list[ModelCheckpoint]:
+    """Return callbacks that keep `last.ckpt` after every epoch and `best.ckpt` by a metric.
+
+    They are two, because Lightning's own `save_last` writes only when the best changes. Files are replaced
+    atomically. Without a metric to monitor there is no best.
+    """
+    last = ModelCheckpoint(folder, filename=LAST, save_top_k=1, enable_version_counter=False)
+    if monitor is None:
+        return [last]
+    best = ModelCheckpoint(folder, filename=BEST, monitor=monitor, mode=mode, enable_version_counter=False)
+    return [best, last]
+
+
+def find_checkpoint(choice: str | Path | None, runs_root: Path, name: str) -> Path:
+    """Return the checkpoint for `best`, `last`, a path, or None (the best of the latest run of that name).
+
+    Raises:
+        ConfigError: when there is none; the text names every place that was looked at.
+    """
+    if choice not in (None, BEST, LAST):
+        path = Path(choice)
+        if path.is_dir():
+            path = path / "checkpoints" / f"{BEST}.ckpt"
+        if not path.is_file():
+            raise _missing([path], name)
+        return path
+    run = RunFolder.latest(runs_root, name)
+    if run is None:
+        raise _missing([runs_root / name], name)
+    kinds = [LAST] if choice == LAST else [BEST, LAST] if choice is None else [BEST]
+    places = [run.checkpoints / f"{kind}.ckpt" for kind in kinds]
+    for place in places:
+        if place.is_file():
+            return place
+    raise _missing(places, name)
+
+
+def run_of_checkpoint(checkpoint: Path) -> RunFolder | None:
+    """Return the run folder that a checkpoint lies in, or None when it lies elsewhere."""
+    folder = checkpoint.resolve().parent.parent
+    return RunFolder.open(folder) if (folder / "run.json").is_file() else None
+
+
+def _missing(places: list[Path], name: str) -> ConfigError:
+    return ConfigError(
+        Fault(
+            what="there is no checkpoint to start from",
+            where="ckpt_path",
+            got="nothing at " + ", ".join(str(place) for place in places),
+            expected="a .ckpt file, a run folder, or `best` or `last` of an earlier run",
+            mend=f"train first (geofoundry fit), or name a file with --ckpt_path; runs are looked up by the name {name!r}",
+        )
+    )
