@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, overload
 
+from geofoundry.catalog.signatures import StaticSignature, read_signature, signature_of
 from geofoundry.core.errors import ConfigError, Fault, UnknownNameError
 from geofoundry.core.suggest import did_you_mean, nearest
 
@@ -131,6 +132,11 @@ class ComponentRegistry:
         """Return where the component lives, as `"package.module:attribute"`, without importing it."""
         entry = self._entries[self.canonical(name)]
         return entry if isinstance(entry, str) else f"{entry.__module__}:{entry.__qualname__}"
+
+    def signature(self, name: str) -> StaticSignature | None:
+        """Return what the component takes, read from its file; None when no file tells it."""
+        entry = self._entries[self.canonical(name)]
+        return read_signature(entry) if isinstance(entry, str) else signature_of(entry)
 
     def __getitem__(self, name: str) -> Component:
         key = self.canonical(name)

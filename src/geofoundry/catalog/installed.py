@@ -9,7 +9,8 @@ import sys
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import metadata
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -36,14 +37,29 @@ def find_installed(name: str) -> InstalledPackage | None:
     return InstalledPackage(name, _version(name), folder)
 
 
+def find_single_file(name: str) -> Path | None:
+    """Return the file of a top-level module that is not a package, or None."""
+    spec = _spec(name)
+    if spec is None or spec.origin is None or not spec.origin.endswith(".py"):
+        return None
+    return Path(spec.origin)
+
+
 def _folder(name: str) -> Path | None:
     # A module that is imported already may come from a place that only its importer knows.
     if (module := sys.modules.get(name)) is not None and getattr(module, "__path__", None):
         return Path(next(iter(module.__path__)))
-    spec = PathFinder.find_spec(name)
+    spec = _spec(name)
     if spec is None or not spec.submodule_search_locations:
         return None
     return Path(next(iter(spec.submodule_search_locations)))
+
+
+def _spec(name: str) -> ModuleSpec | None:
+    try:
+        return find_spec(name)  # of a top-level name: this imports nothing
+    except ValueError:  # a module of that name was put into `sys.modules` without a spec
+        return None
 
 
 def _version(name: str) -> str:

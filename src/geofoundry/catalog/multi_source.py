@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 from geofoundry.catalog.component_registry import Component, ComponentRegistry, unknown_name
+from geofoundry.catalog.signatures import StaticSignature
 from geofoundry.core.errors import ConfigError, Fault
 
 HOME = "geofoundry"
@@ -23,6 +24,10 @@ class Source(Protocol):
 
     def address(self, name: str) -> str:
         """Return `"package.module:attribute"` of what builds the name; its signature is what `build` takes."""
+        ...
+
+    def signature(self, name: str) -> StaticSignature | None:
+        """Return what `build` takes for the name, as far as files tell it."""
         ...
 
     def __contains__(self, name: object) -> bool: ...
@@ -88,6 +93,11 @@ class MultiSourceRegistry:
         """Return where the component that `name` stands for lives, without importing it."""
         prefix, local = self.find(name)
         return self.sources[prefix].address(local)
+
+    def signature(self, name: str) -> StaticSignature | None:
+        """Return what `build` takes for the name, without importing the component; None when no file tells it."""
+        prefix, local = self.find(name)
+        return self.sources[prefix].signature(local)
 
     def names(self) -> list[str]:
         """Return every name with its source's prefix, source by source."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from geofoundry.catalog.component_registry import Component, import_address, unknown_name
 from geofoundry.catalog.installed import find_installed
+from geofoundry.catalog.signatures import StaticSignature, extend_builder, read_signature
 
 BUILDER = "geofoundry.nn.decoders.smp_decoder:build_smp_decoder"
 
@@ -18,7 +19,7 @@ DECODERS = {
     "Linknet": "segmentation_models_pytorch.decoders.linknet.decoder:LinknetDecoder",
     "MAnet": "segmentation_models_pytorch.decoders.manet.decoder:MAnetDecoder",
     "PAN": "segmentation_models_pytorch.decoders.pan.decoder:PANDecoder",
-    "PSPNet": "segmentation_models_pytorch.decoders.pspnet.decoder:PSPNetDecoder",
+    "PSPNet": "segmentation_models_pytorch.decoders.pspnet.decoder:PSPDecoder",
     "Segformer": "segmentation_models_pytorch.decoders.segformer.decoder:SegformerDecoder",
     "UPerNet": "segmentation_models_pytorch.decoders.upernet.decoder:UPerNetDecoder",
     "Unet": "segmentation_models_pytorch.decoders.unet.decoder:UnetDecoder",
@@ -44,6 +45,11 @@ class SmpDecoderSource:
         """Return the address of what builds every smp decoder."""
         self._known(name)
         return BUILDER
+
+    def signature(self, name: str) -> StaticSignature | None:
+        """Return what `build` takes for a decoder: our builder's own arguments, and the decoder's."""
+        decoder = read_signature(self.decoder_address(name))
+        return extend_builder(BUILDER, decoder) if decoder else read_signature(BUILDER)
 
     def __contains__(self, name: object) -> bool:
         return name in self.names()

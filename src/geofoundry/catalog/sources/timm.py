@@ -10,6 +10,8 @@ from typing import Any
 
 from geofoundry.catalog.component_registry import Component, import_address, unknown_name
 from geofoundry.catalog.installed import find_installed, versioned_cache
+from geofoundry.catalog.signatures import StaticSignature, extend_builder
+from geofoundry.catalog.sources.timm_keywords import read_model_signature
 
 BUILDER = "geofoundry.nn.backbones.timm_backbone:build_timm_backbone"
 
@@ -56,6 +58,18 @@ class TimmBackboneSource:
         """Return the address of what builds every timm backbone."""
         self.canonical(name)
         return BUILDER
+
+    def signature(self, name: str) -> StaticSignature:
+        """Return what `build` takes for a model: our builder's own arguments, and the model's."""
+        canonical = self.canonical(name)
+        package = find_installed("timm")
+        assert package is not None  # otherwise no name is canonical
+        kept = versioned_cache(package)
+        entry = kept.get(f"model {canonical}")
+        if entry is None:
+            entry = read_model_signature(self.module(name), canonical).as_dict()
+            kept.put(f"model {canonical}", entry)
+        return extend_builder(BUILDER, StaticSignature.from_dict(entry))
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
