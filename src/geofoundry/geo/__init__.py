@@ -1,0 +1,1 @@
+"""Rasters and polygons on the ground: grids, windowed reading, map writing, vectors; numpy and rasterio, no torch."""
