@@ -16,7 +16,7 @@ from geofoundry.core.optional import require
 from geofoundry.geo.footprints import grid_footprint, reproject_geometries
 from geofoundry.geo.grid import Grid
 
-DENSIFY_PX = 64  # edges longer than this get more vertices before they are bent by a reprojection
+DENSIFY_PX = 16  # edges longer than this get more vertices before they are bent by a reprojection
 
 
 @dataclass(frozen=True, slots=True)
