@@ -69,7 +69,8 @@ def _draw_matrix(
         for column in range(count):
             if text := texts[row][column]:
                 color = "white" if values[row, column] > 0.6 else INK
-                axes.text(column, row, text, ha="center", va="center", fontsize=font, color=color)
+                cell = axes.text(column, row, text, ha="center", va="center", fontsize=font, color=color)
+                cell.set_in_layout(False)  # hundreds of them would be measured, and none sticks out
     label_font = float(np.clip(11 - 0.1 * count, 7, 10))
     slanted = count > 3 or max(map(len, names)) > 12
     axes.set_xticks(

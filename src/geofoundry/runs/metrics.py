@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from geofoundry.core.errors import DataError, Fault
 from geofoundry.core.files import write_text
@@ -46,6 +46,12 @@ class MetricsWriter:
         self._jsonl: FileIO | None = None
         if self._jsonl_path.exists():
             self._rewrite(read_metrics(self._jsonl_path))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def write(self, metrics: Mapping[str, Any], *, step: int, epoch: int | None = None) -> None:
         """Append one set of values; both files are complete when the call returns.
