@@ -1,0 +1,1 @@
+"""Labelled rasters as training data: specifications, checks, statistics, datasets, datamodules."""
