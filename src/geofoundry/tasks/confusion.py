@@ -119,11 +119,7 @@ class ConfusionMatrix:
         Raises:
             DataError: when a label was outside the classes.
         """
-        cells = self._cells
-        if dist.is_available() and dist.is_initialized():
-            cells = cells.clone()
-            dist.all_reduce(cells)
-        cells = cells.cpu()
+        cells = sum_over_processes(self._cells)
         if outside := int(cells[-1]):
             raise DataError(
                 Fault(
@@ -157,7 +153,7 @@ class ConfusionMatrix:
             kept = labels != self.ignore_index
             return self._count_on_cpu(predictions[kept], labels[kept])
         # Two bytes are a quarter of the memory to pass over; with few labels and classes they are enough.
-        enough = rows * classes < 2**15 and -(2**15) <= lowest and highest < 2**15
+        enough = rows * classes < 2**15 and lowest >= -(2**15) and highest < 2**15
         offsets = labels.to(torch.int16 if enough else torch.int64) - lowest
         cells = torch.add(predictions, offsets, alpha=classes)
         table = torch.bincount(cells.flatten(), minlength=rows * classes).view(rows, classes)
@@ -174,10 +170,27 @@ class ConfusionMatrix:
         classes, labels = self.num_classes, labels.long()
         ignored = torch.zeros_like(labels).bool() if self.ignore_index is None else labels == self.ignore_index
         outside = ((labels < 0) | (labels >= classes)) & ~ignored
-        cells = torch.add(predictions, labels, alpha=classes).masked_fill(ignored | outside, classes**2).flatten()
-        # bincount would read the largest value back before it counts.
-        weight = (~ignored).to(torch.int64).flatten()
-        return torch.zeros_like(self._cells).scatter_add_(0, cells, weight)
+        cells = torch.add(predictions, labels, alpha=classes)
+        cells = cells.masked_fill_(outside, classes**2).masked_fill_(ignored, classes**2 + 1)
+        return count_values(cells, classes**2 + 2)[:-1]
+
+
+def count_values(values: Tensor, bins: int) -> Tensor:
+    """Return how often each of 0 ... bins - 1 occurs, without waiting for an accelerator."""
+    values = values.flatten()
+    if values.device.type == "cpu":
+        return torch.bincount(values, minlength=bins)
+    # bincount would read the largest value back before it counts.
+    counts = torch.zeros(bins, dtype=torch.int64, device=values.device)
+    return counts.scatter_add_(0, values.long(), torch.ones_like(values, dtype=torch.int64))
+
+
+def sum_over_processes(counts: Tensor) -> Tensor:
+    """Return the sum over all processes, on the CPU; every process must call this."""
+    if dist.is_available() and dist.is_initialized():
+        counts = counts.clone()
+        dist.all_reduce(counts)
+    return counts.cpu()
 
 
 def iou_per_class(matrix: Tensor, ignore_index: int | None = None) -> Tensor:
