@@ -1,0 +1,1 @@
+"""Decoders: from a list of feature maps to one map."""

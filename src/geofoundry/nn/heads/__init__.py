@@ -1,0 +1,1 @@
+"""Heads: from a decoder's map to what the task asks for."""

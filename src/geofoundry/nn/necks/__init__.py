@@ -1,0 +1,1 @@
+"""Necks: what stands between a backbone's feature maps and a decoder."""
