@@ -5,7 +5,9 @@ A part enters the catalog by its line here; a test holds every line against the 
 
 from __future__ import annotations
 
-BACKBONES: dict[str, str] = {}
+BACKBONES = {
+    "UNetEncoder": "geofoundry.nn.backbones.unet_encoder:UNetEncoder",
+}
 
 NECKS = {
     "InterpolateToPyramidal": "geofoundry.nn.necks.pyramid:InterpolateToPyramidal",

@@ -38,15 +38,15 @@ def find_checkpoint(choice: str | Path | None, runs_root: Path, name: str) -> Pa
         if not path.is_file():
             raise _missing([path], name)
         return path
-    run = RunFolder.latest(runs_root, name)
-    if run is None:
-        raise _missing([runs_root / name], name)
-    kinds = [LAST] if choice == LAST else [BEST, LAST] if choice is None else [BEST]
-    places = [run.checkpoints / f"{kind}.ckpt" for kind in kinds]
-    for place in places:
-        if place.is_file():
-            return place
-    raise _missing(places, name)
+    kinds = [BEST, LAST] if choice is None else [str(choice)]
+    places = []
+    # A younger run may have been stopped before its first checkpoint.
+    for run in reversed(RunFolder.all(runs_root, name)):
+        for kind in kinds:
+            places.append(run.checkpoints / f"{kind}.ckpt")
+            if places[-1].is_file():
+                return places[-1]
+    raise _missing(places or [runs_root / name], name)
 
 
 def run_of_checkpoint(checkpoint: Path) -> RunFolder | None:
