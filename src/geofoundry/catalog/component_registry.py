@@ -138,6 +138,14 @@ class ComponentRegistry:
         entry = self._entries[self.canonical(name)]
         return read_signature(entry) if isinstance(entry, str) else signature_of(entry)
 
+    def signature_of_method(self, name: str, method: str) -> StaticSignature | None:
+        """Return what a method of the component takes, without `self`; None when no file tells it."""
+        entry = self._entries[self.canonical(name)]
+        if isinstance(entry, str):
+            return read_signature(f"{entry}.{method}")
+        found = signature_of(getattr(entry, method))
+        return found.without(*found.names()[:1]) if isinstance(entry, type) else found
+
     def __getitem__(self, name: str) -> Component:
         key = self.canonical(name)
         entry = self._entries[key]

@@ -130,12 +130,35 @@ def _annotation_text(annotation: Any) -> str:
 
 
 def _read(address: str) -> StaticSignature | None:
+    owner, _, method = address.rpartition(".")
+    if ":" in owner:
+        return _read_method(owner, method)
     found = find_address(address)
-    if found is None or not isinstance(found.node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+    if found is None:
+        return None
+    node = found.node
+    if isinstance(node, ast.expr):
         return None
     taken = _taken_by(found, 0)
-    summary = first_line(ast.get_docstring(found.node))
+    summary = first_line(ast.get_docstring(node))
     return StaticSignature(found.address, summary, tuple(taken.parameters), taken.takes_any)
+
+
+def _read_method(owner: str, name: str) -> StaticSignature | None:
+    found = find_address(owner)
+    if found is None or not isinstance(found.node, ast.ClassDef):
+        return None
+    lineage = _lineage(found)
+    for position, ancestor in enumerate(lineage):
+        if ancestor is None or not isinstance(ancestor.node, ast.ClassDef):
+            return None
+        node = _method(ancestor.node, name)
+        if node is not None:
+            static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in node.decorator_list)
+            taken = _taken_by_function(ancestor.module, node, lineage[position + 1 :], 0, bound=not static)
+            summary = first_line(ast.get_docstring(node))
+            return StaticSignature(f"{found.address}.{name}", summary, tuple(taken.parameters), taken.takes_any)
+    return None
 
 
 @dataclass(slots=True)
@@ -147,9 +170,9 @@ class _Taken:
 
 
 def _taken_by(found: Found, depth: int) -> _Taken:
+    assert not isinstance(found.node, ast.expr)
     if isinstance(found.node, ast.ClassDef):
         return _taken_by_class(found, _lineage(found), depth)
-    assert isinstance(found.node, ast.FunctionDef | ast.AsyncFunctionDef)
     return _taken_by_function(found.module, found.node, [], depth, bound=False)
 
 
@@ -179,6 +202,7 @@ def _taken_by_class(found: Found, lineage: list[Found | None], depth: int) -> _T
         if ancestor is None:
             return _Taken(takes_any=True)
         assert isinstance(ancestor.node, ast.ClassDef)
+        assert isinstance(found.node, ast.ClassDef)
         constructor = _method(ancestor.node, "__init__") or _method(ancestor.node, "__new__")
         if constructor is not None:
             rest = lineage[position + 1 :]

@@ -56,6 +56,16 @@ def module_file(name: str) -> Path | None:
     return next((file for file in candidates if file.is_file()), None)
 
 
+def is_compiled(name: str) -> bool:
+    """Tell whether a module of a package is there, but as compiled code."""
+    top, *rest = name.split(".")
+    package = find_installed(top)
+    if package is None or not rest:
+        return False
+    place = package.folder.joinpath(*rest)
+    return any(place.parent.glob(f"{place.name}.*so")) or any(place.parent.glob(f"{place.name}.*pyd"))
+
+
 @cache
 def read_module(name: str) -> SourceModule | None:
     """Parse a module's file; None when it has none or does not parse."""
