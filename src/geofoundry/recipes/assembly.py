@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -43,7 +44,10 @@ def assemble(
     config = {key: value for key, value in resolved.items() if key not in OWN_KEYS}
     config["seed_everything"] = seed
     try:
-        cli = _Cli(config, loggers, callbacks)
+        with warnings.catch_warnings():
+            # LightningCLI calls jsonargparse by names that are on their way out; not a matter for our users.
+            warnings.filterwarnings("ignore", message=r"(?s).*(JsonargparseDeprecationWarning|was deprecated in v4)")
+            cli = _Cli(config, loggers, callbacks)
     except ArgumentError as error:
         raise ConfigError(
             Fault(
@@ -86,7 +90,7 @@ class _Cli(LightningCLI):
 
     def plain_config(self) -> dict[str, Any]:
         """Return the parsed configuration as plain data."""
-        return yaml.safe_load(self.parser.dump(self.config, skip_none=False, format="yaml"))
+        return yaml.safe_load(self.parser.dump(self.config, format="yaml"))
 
 
 def _as_list(value: Any) -> list[Any]:
