@@ -39,9 +39,7 @@ def deal_out(amounts: np.ndarray, shares: Sequence[float], seed: int) -> np.ndar
         empty = np.setdiff1d(np.arange(len(target)), owner).tolist() if len(order) - position <= len(target) else []
         # The last groups are kept for splits that would else stay empty.
         choices = empty if len(empty) == len(order) - position else range(len(target))
-        costs = [
-            _cost(held[split] + parts[group], target[split]) - _cost(held[split], target[split]) for split in choices
-        ]
+        costs = [_added_cost(held, parts[group], target, split) for split in choices]
         owner[group] = list(choices)[int(np.argmin(costs))]
         held[owner[group]] += parts[group]
     return _improved(owner, held, parts, target, order)
@@ -58,24 +56,22 @@ def _improved(
             source = owner[group]
             if sizes[source] == 1:
                 continue
-            saved = _cost(held[source], target[source]) - _cost(held[source] - parts[group], target[source])
-            costs = np.array(
-                [
-                    np.inf if split == source else _cost(held[split] + parts[group], share) - _cost(held[split], share)
-                    for split, share in enumerate(target.tolist())
-                ]
-            )
+            held[source] -= parts[group]
+            costs = [_added_cost(held, parts[group], target, split) for split in range(len(target))]
             best = int(np.argmin(costs))
-            if costs[best] < saved - 1e-12:
-                held[source] -= parts[group]
-                held[best] += parts[group]
-                sizes[[source, best]] += (-1, 1)
-                owner[group] = best
-                moved = True
+            if costs[best] >= costs[source] - 1e-12:
+                best = source
+            held[best] += parts[group]
+            sizes[source] -= 1
+            sizes[best] += 1
+            owner[group] = best
+            moved |= bool(best != source)
         if not moved:
             break
     return owner
 
 
-def _cost(held: np.ndarray, share: float) -> float:
-    return float(((held - share) ** 2).sum() / share)
+def _added_cost(held: np.ndarray, part: np.ndarray, target: np.ndarray, split: int) -> float:
+    """Return how much the squared relative deviation of a split grows when it gets `part`."""
+    deviation = held[split] - target[split]
+    return float((part * (2 * deviation + part)).sum() / target[split])

@@ -1,16 +1,16 @@
-"""Splits on disk: key lists that a datamodule reads, or window tables with a split column."""
+"""Splits on disk: lists of keys, or windows files with a split column, both as the datamodule reads them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from geofoundry.core.errors import ConfigError, Fault
 from geofoundry.core.files import require_writable_folder, write_json, write_text
 from geofoundry.data.splits import Split
-from geofoundry.data.window_table import WindowRow, write_window_table
+from geofoundry.data.windows_file import WindowRow
+from geofoundry.data.windows_writing import write_windows
 
 LEFT_OUT = "left_out"
 
@@ -43,18 +43,21 @@ def write_key_files(
     return list(texts)
 
 
-def write_split_tables(
+def write_split_windows(
     path: str | Path, rows: Sequence[WindowRow], splits: Sequence[Split], settings: Mapping[str, Any]
 ) -> list[Path]:
-    """Write a window table with its split column filled; several folds go to `fold0/windows.csv` and so on."""
+    """Write a windows file with its split column filled; several folds become `NAME_fold0.csv` and so on.
+
+    Windows that are left out are not in it; `NAME.split.json` lists their keys and says how the split was made.
+    """
     target = Path(path)
-    places = [target] if len(splits) == 1 else [target.parent / f"fold{i}" / target.name for i in range(len(splits))]
+    places = [target] if len(splits) == 1 else [target.with_stem(f"{target.stem}_fold{i}") for i in range(len(splits))]
     require_writable_folder(target.parent)
-    for number, (place, split) in enumerate(zip(places, splits, strict=True)):
+    for place, split in zip(places, splits, strict=True):
         owner = {key: name for name, keys in split.keys().items() for key in keys}
-        fold = number if len(splits) > 1 else None
-        write_window_table(place, [replace(row, split=owner.get(row.key, ""), fold=fold) for row in rows])
-        write_json(place.with_suffix(".split.json"), {**settings, **describe(split)})
+        write_windows(place, [WindowRow(row.sample, owner[row.sample.key]) for row in rows if row.sample.key in owner])
+        left_out = [item.key for item in split.left_out]
+        write_json(place.with_suffix(".split.json"), {**settings, **describe(split), "left_out_keys": left_out})
     return places
 
 

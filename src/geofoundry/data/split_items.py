@@ -9,9 +9,12 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
+from geofoundry.core.errors import DataError, Fault, plural
 from geofoundry.core.progress import track
+from geofoundry.data.pairing import Sample
 from geofoundry.geo.grid import Grid
-from geofoundry.geo.reading import open_raster, read_pixels
+from geofoundry.geo.reading import opening, open_raster, read_header, read_pixels
+from geofoundry.geo.windows import pixel_window
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,16 +38,42 @@ class SplitItem:
         return self.grid.is_georeferenced
 
 
+def items_of(samples: Sequence[Sample]) -> list[SplitItem]:
+    """Return the samples with their place on the ground, from the images' headers.
+
+    Raises:
+        DataError: with one fault for every image that can't be read.
+    """
+    grids: dict[Path, Grid] = {}
+    faults: list[Fault] = []
+    images = list(dict.fromkeys(sample.image for sample in samples))
+    with opening():
+        for image in track(images, "reading headers", total=len(images)):
+            try:
+                grids[image] = read_header(image).grid
+            except DataError as error:
+                faults.extend(error.faults)
+    if faults:
+        raise DataError(faults, summary=f"{plural(len(faults), 'image')} can't be read")
+    return [_item(sample, grids[sample.image]) for sample in samples]
+
+
+def _item(sample: Sample, grid: Grid) -> SplitItem:
+    window = sample.window or pixel_window(0, 0, grid.height, grid.width)
+    return SplitItem(sample.key, sample.image, grid.of_window(window), window, sample.label)
+
+
 def count_classes(items: Sequence[SplitItem], ignore_index: int | None) -> list[SplitItem]:
     """Return the items with their pixels of each class counted; items without a label stay as they are.
 
     Raises:
         DataError: when a label can't be read.
     """
-    return [
-        replace(item, class_px=_class_px(item.label, item.window, ignore_index)) if item.label is not None else item
-        for item in track(items, "counting the classes", total=len(items))
-    ]
+    with opening():
+        return [
+            replace(item, class_px=_class_px(item.label, item.window, ignore_index)) if item.label is not None else item
+            for item in track(items, "counting the classes", total=len(items))
+        ]
 
 
 def _class_px(label: Path, window: Window, ignore_index: int | None) -> dict[int, int]:
