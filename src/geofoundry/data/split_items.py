@@ -9,11 +9,10 @@ from pathlib import Path
 import numpy as np
 from rasterio.windows import Window
 
-from geofoundry.core.errors import DataError, Fault, plural
-from geofoundry.core.progress import track
+from geofoundry.core.errors import DataError, plural
 from geofoundry.data.pairing import Sample
+from geofoundry.data.scan import FileScanner
 from geofoundry.geo.grid import Grid
-from geofoundry.geo.reading import opening, open_raster, read_header, read_pixels
 from geofoundry.geo.windows import pixel_window
 
 
@@ -44,18 +43,11 @@ def items_of(samples: Sequence[Sample]) -> list[SplitItem]:
     Raises:
         DataError: with one fault for every image that can't be read.
     """
-    grids: dict[Path, Grid] = {}
-    faults: list[Fault] = []
-    images = list(dict.fromkeys(sample.image for sample in samples))
-    with opening():
-        for image in track(images, "reading headers", total=len(images)):
-            try:
-                grids[image] = read_header(image).grid
-            except DataError as error:
-                faults.extend(error.faults)
-    if faults:
-        raise DataError(faults, summary=f"{plural(len(faults), 'image')} can't be read")
-    return [_item(sample, grids[sample.image]) for sample in samples]
+    scanner = FileScanner()
+    headers = scanner.headers([sample.image for sample in samples])
+    if scanner.faults:
+        raise DataError(scanner.faults, summary=f"{plural(len(scanner.faults), 'image')} can't be read")
+    return [_item(sample, headers[sample.image].grid) for sample in samples]
 
 
 def _item(sample: Sample, grid: Grid) -> SplitItem:
@@ -67,22 +59,31 @@ def count_classes(items: Sequence[SplitItem], ignore_index: int | None) -> list[
     """Return the items with their pixels of each class counted; items without a label stay as they are.
 
     Raises:
-        DataError: when a label can't be read.
+        DataError: with one fault for every label that can't be read.
     """
-    with opening():
-        return [
-            replace(item, class_px=_class_px(item.label, item.window, ignore_index)) if item.label is not None else item
-            for item in track(items, "counting the classes", total=len(items))
-        ]
+    scanner = FileScanner()
+    headers = scanner.headers([item.label for item in items if item.label is not None])
 
+    def place(item: SplitItem, label: Path) -> tuple[Path, Window | None]:
+        # A whole label is asked for as such, because the scanner may know it from a data check.
+        is_whole = (item.window.height, item.window.width) == headers[label].shape
+        return label, None if is_whole else item.window
 
-def _class_px(label: Path, window: Window, ignore_index: int | None) -> dict[int, int]:
-    with open_raster(label) as dataset:
-        values, counts = np.unique(read_pixels(dataset, [1], window), return_counts=True)
-        ignored = {ignore_index, dataset.nodata}
-    pixels = zip(values.tolist(), counts.tolist(), strict=True)
-    # NaN, fractions and negative values are no classes; the data check tells of them.
-    return {int(v): count for v, count in pixels if v not in ignored and v >= 0 and float(v).is_integer()}
+    places = {item.key: place(item, item.label) for item in items if item.label in headers}
+    summaries = scanner.labels(list(places.values()))
+    if scanner.faults:
+        raise DataError(scanner.faults, summary=f"{plural(len(scanner.faults), 'label')} can't be read")
+
+    def counted(item: SplitItem) -> SplitItem:
+        if item.label is None:
+            return item
+        ignored = (ignore_index, headers[item.label].nodata[0])
+        counts = summaries[places[item.key]].counts.items()
+        # NaN, fractions and negative values are no classes; the data check tells of them.
+        kept = {int(v): n for v, n in counts if v not in ignored and v >= 0 and float(v).is_integer()}
+        return replace(item, class_px=kept)
+
+    return [counted(item) for item in items]
 
 
 def class_table(items: Iterable[SplitItem]) -> tuple[list[int], np.ndarray]:
