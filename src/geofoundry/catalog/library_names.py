@@ -5,8 +5,10 @@ Names are read from the libraries' files and remembered per installed version; n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from geofoundry.catalog import manifest
 from geofoundry.catalog.installed import find_installed, versioned_cache
 from geofoundry.catalog.signatures import is_subclass_by_name
 from geofoundry.catalog.source_files import exported_names, find_definition
@@ -14,15 +16,19 @@ from geofoundry.catalog.source_files import exported_names, find_definition
 
 @dataclass(frozen=True, slots=True)
 class LibraryNames:
-    """The public subclasses of one base class in one module of a library."""
+    """The public subclasses of one base class in one module of a library, and what we put in front of them."""
 
     kind: str
     module: str
     base: str
-    extra: str
+    ours: Mapping[str, str] = field(default_factory=dict)
 
     def names(self) -> dict[str, str]:
-        """Return name to dotted import path, sorted by name; empty when the library is not installed."""
+        """Return name to dotted import path, sorted by name; only ours when the library is not installed."""
+        ours = {name: address.replace(":", ".") for name, address in self.ours.items()}
+        return dict(sorted((self._of_library() | ours).items()))
+
+    def _of_library(self) -> dict[str, str]:
         package = find_installed(self.module.partition(".")[0])
         if package is None:
             return {}
@@ -45,10 +51,10 @@ class LibraryNames:
         )
 
 
-OPTIMIZERS = LibraryNames("optimizer", "torch.optim", "Optimizer", "train")
-SCHEDULERS = LibraryNames("scheduler", "torch.optim.lr_scheduler", "LRScheduler", "train")
-CALLBACKS = LibraryNames("callback", "lightning.pytorch.callbacks", "Callback", "train")
-LOGGERS = LibraryNames("logger", "lightning.pytorch.loggers", "Logger", "train")
-PROFILERS = LibraryNames("profiler", "lightning.pytorch.profilers", "Profiler", "train")
-STRATEGIES = LibraryNames("strategy", "lightning.pytorch.strategies", "Strategy", "train")
-TRANSFORMS = LibraryNames("transform", "torchvision.transforms.v2", "Transform", "train")
+OPTIMIZERS = LibraryNames("optimizer", "torch.optim", "Optimizer")
+SCHEDULERS = LibraryNames("scheduler", "torch.optim.lr_scheduler", "LRScheduler")
+CALLBACKS = LibraryNames("callback", "lightning.pytorch.callbacks", "Callback")
+LOGGERS = LibraryNames("logger", "lightning.pytorch.loggers", "Logger")
+PROFILERS = LibraryNames("profiler", "lightning.pytorch.profilers", "Profiler")
+STRATEGIES = LibraryNames("strategy", "lightning.pytorch.strategies", "Strategy")
+TRANSFORMS = LibraryNames("transform", "torchvision.transforms.v2", "Transform", manifest.TRANSFORMS)

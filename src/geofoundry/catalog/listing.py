@@ -87,7 +87,7 @@ def sources(kind: str | None = None) -> list[str]:
     found: dict[str, None] = {}
     for each in (kind,) if kind else KINDS:
         if each in LIBRARY_KINDS:
-            found[_library_source(LIBRARY_KINDS[each])] = None
+            found.update(dict.fromkeys(map(_package, LIBRARY_KINDS[each].names().values())))
         else:
             registry = REGISTRIES[each]
             found.update(dict.fromkeys(registry.sources if isinstance(registry, MultiSourceRegistry) else [HOME]))
@@ -105,7 +105,7 @@ def find_entries(name: str, kind: str | None = None) -> list[CatalogEntry]:
         if each in LIBRARY_KINDS:
             names = LIBRARY_KINDS[each].names()
             if name in names:
-                found.append(CatalogEntry(each, _library_source(LIBRARY_KINDS[each]), name, names[name]))
+                found.append(CatalogEntry(each, _package(names[name]), name, names[name]))
             continue
         registry = REGISTRIES[each]
         if name not in registry:
@@ -146,9 +146,8 @@ def _matches(entry: CatalogEntry, words: list[str]) -> bool:
 
 def _entries_of(kind: str) -> Iterator[CatalogEntry]:
     if kind in LIBRARY_KINDS:
-        library = LIBRARY_KINDS[kind]
-        for name, address in library.names().items():
-            yield CatalogEntry(kind, _library_source(library), name, address)
+        for name, address in LIBRARY_KINDS[kind].names().items():
+            yield CatalogEntry(kind, _package(address), name, address)
         return
     registry = REGISTRIES[kind]
     if isinstance(registry, ComponentRegistry):
@@ -160,5 +159,5 @@ def _entries_of(kind: str) -> Iterator[CatalogEntry]:
             yield CatalogEntry(kind, prefix, name, source.address(name))
 
 
-def _library_source(library: LibraryNames) -> str:
-    return library.module.partition(".")[0]
+def _package(address: str) -> str:
+    return address.partition(".")[0]

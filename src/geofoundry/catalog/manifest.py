@@ -39,3 +39,11 @@ TASKS = {
 DATAMODULES = {
     "SegmentationDataModule": "geofoundry.data.segmentation_datamodule:SegmentationDataModule",
 }
+
+# Flips and turns that work on stored integers; the other transforms are torchvision's.
+TRANSFORMS = {
+    "D4": "geofoundry.data.orientation:D4",
+    "RandomHorizontalFlip": "geofoundry.data.orientation:RandomHorizontalFlip",
+    "RandomRotate90": "geofoundry.data.orientation:RandomRotate90",
+    "RandomVerticalFlip": "geofoundry.data.orientation:RandomVerticalFlip",
+}

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from geofoundry.catalog.installed import find_installed, find_single_file
 
@@ -120,6 +121,28 @@ def find_address(address: str) -> Found | None:
     if not colon:
         module_name, _, attribute = address.rpartition(".")
     return find_definition(module_name, attribute) if module_name and attribute else None
+
+
+def read_constant(address: str) -> Any:
+    """Return plain data that a module assigns to a name, or None when it is not spelled out there."""
+    found = find_address(address)
+    if found is None or not isinstance(found.node, ast.expr):
+        return None
+    node = found.node
+    if isinstance(node, ast.Call) and len(node.args) == 1 and isinstance(node.func, ast.Name):
+        node = node.args[0]  # frozenset({...}), tuple([...])
+    try:
+        return ast.literal_eval(node)
+    except ValueError:
+        return None
+
+
+def read_keys(address: str) -> list[str]:
+    """Return the text keys of a dictionary that a module spells out, whatever its values are."""
+    found = find_address(address)
+    if found is None or not isinstance(found.node, ast.Dict):
+        return []
+    return [key.value for key in found.node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
 
 
 def exported_names(module_name: str) -> list[str]:

@@ -17,6 +17,9 @@ from geofoundry.catalog import (
 )
 from geofoundry.catalog.installed import find_installed
 from geofoundry.catalog.signatures import StaticSignature
+from geofoundry.catalog.source_files import read_constant
+from geofoundry.catalog.sources.timm import BUILDER as TIMM_BUILDER
+from geofoundry.catalog.sources.timm import REFUSED as TIMM_REFUSED
 from geofoundry.config.class_check import HOME, ClassCheck, check_arguments, check_value
 from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
@@ -43,9 +46,9 @@ class Part:
 
 
 BACKBONE = Part("backbone", BACKBONE_REGISTRY, ())
-DECODER = Part("decoder", DECODER_REGISTRY, ("channel_list",))
+DECODER = Part("decoder", DECODER_REGISTRY, ("channel_list", "reductions"))
 HEAD = Part("head", HEAD_REGISTRY, ("channel_list", "in_channels", "in_dim", "num_classes", "num_outputs"))
-NECK = Part("neck", NECK_REGISTRY, ("channel_list",))
+NECK = Part("neck", NECK_REGISTRY, ("channel_list", "reductions"))
 PARTS = (BACKBONE, DECODER, HEAD)
 # The head that a task's models end in.
 HEAD_OF_TASK = {"SemanticSegmentationTask": "SegmentationHead"}
@@ -169,7 +172,18 @@ class ModelCheck:
             return
         if signature is not None:
             owner = name if part is not HEAD else f"the head {name}"
+            if part is BACKBONE and signature.address == TIMM_BUILDER:
+                arguments = self._refuse_meaningless(path, name, arguments, prefix)
             check_arguments(self.report, path, owner, signature, arguments, provided=part.provided, prefix=prefix)
+
+    def _refuse_meaningless(self, path: Path, name: str, arguments: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+        """Report keywords of timm's that mean nothing for a backbone; return the others."""
+        refused = read_constant(TIMM_REFUSED) or {}
+        for key in arguments:
+            if key in refused:
+                what = f"{prefix}{key} means nothing for the backbone {name}"
+                self.report.error((*path, f"{prefix}{key}"), what, got=repr(arguments[key]), mend=refused[key])
+        return {key: value for key, value in arguments.items() if key not in refused}
 
     def _explain_unknown(self, path: Path, part: Part, name: str, error: UnknownNameError) -> None:
         sources = part.registry.sources if isinstance(part.registry, MultiSourceRegistry) else {}

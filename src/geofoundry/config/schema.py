@@ -20,12 +20,13 @@ from geofoundry.catalog import (
 )
 from geofoundry.catalog.multi_source import HOME
 from geofoundry.catalog.signatures import StaticParameter, StaticSignature, read_signature
+from geofoundry.catalog.source_files import read_keys
 from geofoundry.config.annotation_schema import annotation_schema
 from geofoundry.config.check import REQUIRED, RUN_KEYS, SECTIONS
 from geofoundry.config.class_names import CALLBACK, LOGGER, ClassKind
 from geofoundry.config.class_names import SECTIONS as CLASS_SECTIONS
 from geofoundry.config.model_check import DECODER, GIVEN_BY_TASK, HEAD, HEAD_OF_TASK, NECK, Part
-from geofoundry.config.task_check import LOSSES, static_keys
+from geofoundry.config.task_check import LOSSES
 from geofoundry.config.trainer_check import TRAINER, WORDS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
@@ -150,7 +151,7 @@ def _overrides_of(import_path: str, signature: StaticSignature) -> dict[str, Sch
     """Return what we know of a task's arguments beyond their types."""
     if not import_path.startswith(f"{HOME}.") or "model_args" not in signature.names():
         return {}
-    losses = static_keys(LOSSES)
+    losses = read_keys(LOSSES)
     named: Schema = {"enum": losses}
     weighted: Schema = {
         "type": "object",

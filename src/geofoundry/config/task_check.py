@@ -8,13 +8,15 @@ from typing import Any
 
 from geofoundry.catalog.library_names import OPTIMIZERS, SCHEDULERS, LibraryNames
 from geofoundry.catalog.signatures import read_signature
-from geofoundry.catalog.source_files import find_address
+from geofoundry.catalog.source_files import read_constant, read_keys
 from geofoundry.config.class_check import ClassCheck, NamedClass, check_arguments
 from geofoundry.config.model_check import ModelCheck
 from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
 
 LOSSES = "geofoundry.tasks.losses:LOSSES"
+OUTPUTS = "geofoundry.tasks.segmentation:OUTPUTS"
+SCHEDULES = "geofoundry.tasks.schedules"
 
 
 def check_task(report: Report, classes: ClassCheck, task: NamedClass) -> None:
@@ -29,15 +31,8 @@ def check_task(report: Report, classes: ClassCheck, task: NamedClass) -> None:
         _check_loss(report, (*path, "loss"), arguments["loss"])
     _check_named(report, path, arguments, "optimizer", "optimizer_hparams", OPTIMIZERS, ("params", "lr"))
     _check_named(report, path, arguments, "scheduler", "scheduler_hparams", SCHEDULERS, ("optimizer",))
+    _check_outputs(report, path, arguments)
     _check_counts(report, task)
-
-
-def static_keys(address: str) -> list[str]:
-    """Return the text keys of a dictionary that a module spells out, read from its file."""
-    found = find_address(address)
-    if found is None or not isinstance(found.node, ast.Dict):
-        return []
-    return [key.value for key in found.node.keys if isinstance(key, ast.Constant) and isinstance(key.value, str)]
 
 
 def _check_model(report: Report, classes: ClassCheck, task: NamedClass) -> None:
@@ -76,7 +71,7 @@ def _default(task: NamedClass, name: str) -> Any:
 
 
 def _check_loss(report: Report, path: Path, loss: Any) -> None:
-    known = static_keys(LOSSES)
+    known = read_keys(LOSSES)
     if not known or (isinstance(loss, Mapping) and "class_path" in loss):
         return
     if isinstance(loss, str):
@@ -116,22 +111,61 @@ def _check_named(
     name, hparams = arguments.get(key), arguments.get(hparams_key)
     if not isinstance(name, str):
         return
-    known = library.names()
+    not_plain = read_constant(f"{SCHEDULES}:NOT_PLAIN") if key == "scheduler" else None
+    known = {word: place for word, place in library.names().items() if word not in (not_plain or ())}
     if not known:
         return
-    import_path = name if "." in name else known.get(name)
+    import_path = known.get(name)
     if import_path is None:
         report.unknown((*path, key), key, name, known)
         return
     signature = read_signature(import_path)
     if signature is None or (hparams is not None and not isinstance(hparams, Mapping)):
         return
-    given = {name: value for name, value in (hparams or {}).items() if name not in ("interval", "monitor", "frequency")}
-    # A sequence of schedulers is written as a mapping of their names.
-    if key == "scheduler" and name == "SequentialLR":
+    given = dict(hparams or {})
+    if key == "scheduler":
+        for own in read_constant(f"{SCHEDULES}:TASK_KEYWORDS") or ():
+            given.pop(own, None)
+        if name == "SequentialLR":
+            _check_sequence(report, (*path, hparams_key), given.get("schedulers"), known)
+            return
+        signature = signature.without(*_filled_in(name, given))
+    check_arguments(report, (*path, hparams_key), name, signature.without(*provided), given)
+
+
+def _filled_in(scheduler: str, given: Mapping[str, Any]) -> list[str]:
+    """Return the arguments of a scheduler that the task fills in when they are left out."""
+    lengths = read_constant(f"{SCHEDULES}:LENGTH_KEYWORDS") or {}
+    filled = [lengths.get(scheduler), "max_lr" if scheduler == "OneCycleLR" else None, "last_epoch"]
+    return [name for name in filled if name is not None and name not in given]
+
+
+def _check_sequence(report: Report, path: Path, schedulers: Any, known: Mapping[str, str]) -> None:
+    """Check the schedulers of a sequence, written as a mapping of name to arguments."""
+    if not isinstance(schedulers, Mapping):
+        expected = "schedulers: a mapping of scheduler to its arguments, in their order"
+        report.error(path, "SequentialLR needs schedulers", got=repr(schedulers), expected=expected)
         return
-    signature = signature.without(*(p for p in provided if p not in given))
-    check_arguments(report, (*path, hparams_key), name, signature, given, provided=provided)
+    for name, arguments in schedulers.items():
+        place = (*path, "schedulers", name)
+        signature = read_signature(known[name]) if name in known else None
+        if name not in known:
+            report.unknown(place, "scheduler", name, known)
+        elif signature is not None and name != "LambdaLR" and isinstance(arguments, Mapping):
+            signature = signature.without("optimizer", *_filled_in(name, arguments))
+            check_arguments(report, place, name, signature, arguments)
+
+
+def _check_outputs(report: Report, path: Path, arguments: Mapping[str, Any]) -> None:
+    known = read_constant(OUTPUTS) or ()
+    given = arguments.get("output_on_inference")
+    if not known or given is None:
+        return
+    listed = isinstance(given, list)
+    for index, word in enumerate(given if listed else [given]):
+        if word not in known:
+            place = (*path, "output_on_inference", *([index] if listed else []))
+            report.unknown(place, "output", word, known)
 
 
 def _check_counts(report: Report, task: NamedClass) -> None:
@@ -139,6 +173,9 @@ def _check_counts(report: Report, task: NamedClass) -> None:
     model_args = arguments.get("model_args")
     count = model_args.get("num_classes") if isinstance(model_args, Mapping) else None
     weights, names = arguments.get("class_weights"), arguments.get("class_names")
+    if isinstance(model_args, Mapping) and count is None and not isinstance(names, list):
+        mend = "add num_classes: ..."
+        report.error((*path, "model_args"), f"{task.name} does not know the number of classes", mend=mend)
     if not isinstance(count, int):
         return
     for key, values in (("class_weights", weights), ("class_names", names)):

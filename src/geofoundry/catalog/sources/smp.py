@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from geofoundry.catalog.component_registry import Component, import_address, unknown_name
 from geofoundry.catalog.installed import find_installed
 from geofoundry.catalog.signatures import StaticSignature, extend_builder, read_signature
+from geofoundry.catalog.source_files import read_constant
 
 BUILDER = "geofoundry.nn.decoders.smp_decoder:build_smp_decoder"
+FILLED_IN = "geofoundry.nn.decoders.smp_decoder:FILLED_IN"
+PREFIX = "decoder_"
 
 # Name of the architecture to the address of its decoder. Read from the package's files by a test.
 DECODERS = {
@@ -47,9 +51,20 @@ class SmpDecoderSource:
         return BUILDER
 
     def signature(self, name: str) -> StaticSignature | None:
-        """Return what `build` takes for a decoder: our builder's own arguments, and the decoder's."""
+        """Return what `build` takes for a decoder: our builder's own arguments, and the decoder's.
+
+        The builder finds out some of the decoder's arguments, has a default for each of the others, and takes
+        `channels` for `decoder_channels`.
+        """
         decoder = read_signature(self.decoder_address(name))
-        return extend_builder(BUILDER, decoder) if decoder else read_signature(BUILDER)
+        if decoder is None:
+            return read_signature(BUILDER)
+        filled_in = read_constant(FILLED_IN) or ()
+        parameters = [replace(p, required=False) for p in decoder.parameters if p.name not in filled_in]
+        taken = {parameter.name for parameter in parameters}
+        short = [replace(p, name=p.name.removeprefix(PREFIX)) for p in parameters if p.name.startswith(PREFIX)]
+        parameters += [parameter for parameter in short if parameter.name not in taken]
+        return extend_builder(BUILDER, replace(decoder, parameters=tuple(parameters)))
 
     def __contains__(self, name: object) -> bool:
         return name in self.names()

@@ -11,9 +11,12 @@ from typing import Any
 from geofoundry.catalog.component_registry import Component, import_address, unknown_name
 from geofoundry.catalog.installed import find_installed, versioned_cache
 from geofoundry.catalog.signatures import StaticSignature, extend_builder
+from geofoundry.catalog.source_files import read_constant
 from geofoundry.catalog.sources.timm_keywords import read_model_signature
 
 BUILDER = "geofoundry.nn.backbones.timm_backbone:build_timm_backbone"
+# Keywords of timm's that the builder refuses, with what to write instead.
+REFUSED = "geofoundry.nn.backbones.timm_models:REFUSED"
 
 _STAR_IMPORT = re.compile(r"^from \.(\w+) import \*", re.MULTILINE)
 _ENTRY_POINT = re.compile(r"^@register_model\b[^\n]*\n(?:@[^\n]*\n)*def\s+(\w+)\s*\(", re.MULTILINE)
@@ -69,7 +72,8 @@ class TimmBackboneSource:
         if entry is None:
             entry = read_model_signature(self.module(name), canonical).as_dict()
             kept.put(f"model {canonical}", entry)
-        return extend_builder(BUILDER, StaticSignature.from_dict(entry))
+        refused = read_constant(REFUSED) or {}
+        return extend_builder(BUILDER, StaticSignature.from_dict(entry)).without(*refused)
 
     def __contains__(self, name: object) -> bool:
         if not isinstance(name, str):
