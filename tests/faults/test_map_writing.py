@@ -15,7 +15,7 @@ from rasterio.crs import CRS
 from geofoundry.core.errors import GeofoundryError
 from geofoundry.geo.grid import Grid
 from geofoundry.geo.map_content import ValueMap
-from geofoundry.geo.windows import strips
+from geofoundry.geo.windows import tiles
 from geofoundry.geo.writing import MapWriter
 
 grid = Grid(CRS.from_epsg(32648), Affine(10, 0, 0, 0, -10, 0), 1536, 1536)
@@ -36,7 +36,7 @@ def test_full_disk_is_told_and_leaves_nothing(tmp_path, limit_bytes):
         resource.setrlimit(resource.RLIMIT_FSIZE, ({limit_bytes}, {limit_bytes}))
         try:
             with MapWriter("map.tif", grid, ValueMap(["p"])) as writer:
-                for window in strips(1536, 1536, 512):
+                for window in tiles(1536, 1536, 512):
                     writer.write(noise, window)
         except GeofoundryError as error:
             assert "a map can't be written" in str(error), error
@@ -54,7 +54,7 @@ def test_kill_leaves_no_map_under_the_final_name(tmp_path):
         """
         import os, signal
         writer = MapWriter("map.tif", grid, ValueMap(["p"]))
-        writer.write(noise, next(strips(1536, 1536, 512)))
+        writer.write(noise, next(tiles(1536, 1536, 512)))
         os.kill(os.getpid(), signal.SIGKILL)
         """,
         cwd=tmp_path,
@@ -65,7 +65,7 @@ def test_kill_leaves_no_map_under_the_final_name(tmp_path):
     again = run(
         """
         with MapWriter("map.tif", grid, ValueMap(["p"])) as writer:
-            for window in strips(1536, 1536, 512):
+            for window in tiles(1536, 1536, 512):
                 writer.write(noise, window)
         """,
         cwd=tmp_path,

@@ -56,7 +56,12 @@ def _offsets(length: int, size: int, stride: int) -> list[int]:
     return [min(index * stride, length - size) for index in range(count)]
 
 
-def strips(height: int, width: int, rows: int) -> Iterator[Window]:
-    """Yield windows of full width and at most `rows` rows, from top to bottom."""
+def tiles(height: int, width: int, rows: int, cols: int | None = None) -> Iterator[Window]:
+    """Yield windows that cover each pixel once, row by row; those at the lower and right edge may be smaller.
+
+    Without `cols` they have the full width.
+    """
+    cols = cols or width
     for row in range(0, height, rows):
-        yield pixel_window(row, 0, min(rows, height - row), width)
+        for col in range(0, width, cols):
+            yield pixel_window(row, col, min(rows, height - row), min(cols, width - col))

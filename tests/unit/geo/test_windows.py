@@ -1,7 +1,7 @@
 import pytest
 
 from geofoundry.core.errors import ConfigError, DataError
-from geofoundry.geo.windows import cover, pixel_window, strips
+from geofoundry.geo.windows import cover, pixel_window, tiles
 
 
 def test_windows_touch_and_the_last_is_moved_back():
@@ -20,5 +20,11 @@ def test_raster_smaller_than_a_window_is_refused_with_the_size_that_fits():
         cover(60, 300, 64)
 
 
-def test_strips_cover_all_rows_once():
-    assert [(w.row_off, w.height, w.width) for w in strips(10, 7, 4)] == [(0, 4, 7), (4, 4, 7), (8, 2, 7)]
+def test_tiles_cover_each_pixel_once():
+    assert [(w.row_off, w.height, w.width) for w in tiles(10, 7, 4)] == [(0, 4, 7), (4, 4, 7), (8, 2, 7)]
+    assert [(w.row_off, w.col_off, w.height, w.width) for w in tiles(5, 5, 4, 3)] == [
+        (0, 0, 4, 3),
+        (0, 3, 4, 2),
+        (4, 0, 1, 3),
+        (4, 3, 1, 2),
+    ]
