@@ -26,5 +26,5 @@ def test_the_number_of_bands_must_be_known_and_agree():
         BACKBONE_REGISTRY.build("UNetEncoder")
     with pytest.raises(ConfigError, match="disagree"):
         BACKBONE_REGISTRY.build("UNetEncoder", bands=["RED"], in_chans=3)
-    with pytest.raises(ConfigError, match="positive"):
+    with pytest.raises(ConfigError, match="positive sizes"):
         BACKBONE_REGISTRY.build("UNetEncoder", in_chans=3, channels=[8, 0])

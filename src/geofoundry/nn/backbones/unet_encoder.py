@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from torch import Tensor, nn
 
@@ -29,28 +30,35 @@ class UNetEncoder(nn.Module):
         channels: Sequence[int] = (32, 64, 128, 256),
         num_convs: int = 2,
         spectral_stem: bool = False,
+        pooling: Literal["max", "avg"] = "max",
     ) -> None:
         """Build with as many input channels as there are `bands`, or `in_chans` of them.
 
         `spectral_stem` makes the first convolution 1×1, so that it mixes bands before it mixes pixels: rare classes
-        that are told apart by their spectrum alone are learned sooner.
+        that are told apart by their spectrum alone are learned sooner. `pooling` by `avg` keeps mean reflectances,
+        by `max` the brightest pixel.
 
         Raises:
-            ConfigError: when neither or contradicting numbers of input channels are given, or a size is not positive.
+            ConfigError: when neither or contradicting numbers of input channels are given, or a size or the pooling is wrong.
         """
         super().__init__()
         self.in_chans = _count_input_channels(bands, in_chans)
-        if not channels or min(channels) < 1 or num_convs < 1:
+        if not channels or min(channels) < 1 or num_convs < 1 or pooling not in ("max", "avg"):
             raise ConfigError(
-                Fault("UNetEncoder needs positive sizes", got=f"channels={list(channels)}, num_convs={num_convs}")
+                Fault(
+                    what="UNetEncoder can't be built so",
+                    got=f"channels={list(channels)}, num_convs={num_convs}, pooling={pooling!r}",
+                    expected="positive sizes; pooling max or avg",
+                )
             )
         self.out_channels = list(channels)
         self.reductions = [2**level for level in range(len(channels))]
+        pool = {"max": nn.MaxPool2d, "avg": nn.AvgPool2d}[pooling]
         levels, width = [], self.in_chans
         for level, out in enumerate(channels):
             first_kernel = 1 if spectral_stem and level == 0 else 3
             convs = [_conv(width, out, first_kernel), *(_conv(out, out) for _ in range(num_convs - 1))]
-            levels.append(nn.Sequential(*([nn.MaxPool2d(2)] if level else []), *convs))
+            levels.append(nn.Sequential(*([pool(2)] if level else []), *convs))
             width = out
         self.levels = nn.ModuleList(levels)
 
