@@ -7,34 +7,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import yaml
-from numpy.typing import NDArray
 
 from geofoundry.core.errors import plural
 from geofoundry.core.files import write_text
 from geofoundry.runs.limits import describe_limits
-from geofoundry.runs.scores import Scores, score_confusion
-
-
-@dataclass(frozen=True, slots=True)
-class StageResult:
-    """One evaluation: which split, which checkpoint or epoch, and the confusion matrix (rows are the labels)."""
-
-    stage: str
-    confusion: NDArray[np.int64]
-    class_names: tuple[str, ...]
-    metrics: Mapping[str, float] = field(default_factory=dict)
-    note: str = ""
-
-    @property
-    def scores(self) -> Scores:
-        """The scores of the confusion matrix."""
-        return score_confusion(self.confusion, self.class_names)
+from geofoundry.runs.results import StageResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +129,14 @@ def _results(facts: CardFacts) -> list[str]:
         return ["The model has not been evaluated yet."]
     headline = facts.results[0]
     rows = [
-        (result.stage, _number(s.miou), _number(s.accuracy), _number(s.f1), f"{s.pixels:,}", result.note)
+        (result.stage, _number(s.miou), _number(s.accuracy), _number(s.f1), f"{s.pixels:,}", result.weights)
         for result in facts.results
         for s in (result.scores,)
     ]
     overall = _table(("split", "mIoU", "pixel accuracy", "F1", "pixels", "of"), rows)
-    means = "Means are over the classes that occur in the labels."
+    means = "Means are over the classes that occur in labels or predictions."
+    if headline.scores.pixels and abs(headline.scores.miou - headline.scores.miou_labelled) > 5e-4:
+        means += f" Over those in the labels alone the mIoU is {headline.scores.miou_labelled:.3f}."
     pixels = max(headline.scores.pixels, 1)
     per_class = _table(
         ("class", "IoU", "precision", "recall", "F1", "share of pixels"),

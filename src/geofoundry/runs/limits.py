@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from geofoundry.runs.results import StageResult
 from geofoundry.runs.scores import ClassScore, Scores
-
-if TYPE_CHECKING:
-    from geofoundry.runs.card import StageResult
 
 GIVEN_UP_IOU = 0.05
 RARE_SHARE = 0.01

@@ -1,4 +1,8 @@
-"""Scores from a confusion matrix, in numpy: for figures and cards, without torch."""
+"""Scores from a confusion matrix, in numpy: for figures and cards, without torch.
+
+Means are those that training logs: over the classes that occur in the labels or in the predictions (one that is
+only predicted counts as 0), without the class whose number is ignored. They are torchmetrics' means, too.
+"""
 
 from __future__ import annotations
 
@@ -26,20 +30,18 @@ class ClassScore:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores of one evaluation. Means are over the classes that occur in the labels."""
+    """Scores of one evaluation; `miou_labelled` is the mean over the classes that occur in the labels alone."""
 
     classes: tuple[ClassScore, ...]
     miou: float
+    miou_labelled: float
     f1: float
     accuracy: float
     pixels: int
 
 
-def score_confusion(matrix: NDArray[np.integer], class_names: Sequence[str]) -> Scores:
+def score_confusion(matrix: NDArray[np.integer], class_names: Sequence[str], ignore_index: int | None = None) -> Scores:
     """Return the scores of a confusion matrix.
-
-    Means are taken over classes with at least one labelled pixel: a class that is only predicted lowers the others
-    by the pixels it takes from them, and has no score of its own to average.
 
     **Shapes:** `matrix` is (C, C), rows are the labels, columns the predictions.
 
@@ -49,27 +51,27 @@ def score_confusion(matrix: NDArray[np.integer], class_names: Sequence[str]) -> 
     matrix = check_confusion(matrix, class_names)
     hits = np.diag(matrix).astype(np.float64)
     labelled, predicted = matrix.sum(axis=1), matrix.sum(axis=0)
-    iou = _ratio(hits, labelled + predicted - hits)
-    precision, recall = _ratio(hits, predicted), _ratio(hits, labelled)
-    f1 = _ratio(2 * hits, labelled + predicted)
-    classes = tuple(
-        ClassScore(
-            name,
-            float(iou[i]),
-            float(precision[i]),
-            float(recall[i]),
-            float(f1[i]),
-            int(labelled[i]),
-            int(predicted[i]),
-        )
-        for i, name in enumerate(class_names)
-    )
-    occurs = labelled > 0
+    counted = np.arange(len(class_names)) != ignore_index
+    iou = _ratio(hits, labelled + predicted - hits, counted)
+    precision, recall = _ratio(hits, predicted, counted), _ratio(hits, labelled, counted)
+    f1 = _ratio(2 * hits, labelled + predicted, counted)
     total = int(matrix.sum())
     return Scores(
-        classes=classes,
-        miou=float(iou[occurs].mean()) if occurs.any() else float("nan"),
-        f1=float(f1[occurs].mean()) if occurs.any() else float("nan"),
+        classes=tuple(
+            ClassScore(
+                name=name,
+                iou=float(iou[i]),
+                precision=float(precision[i]),
+                recall=float(recall[i]),
+                f1=float(f1[i]),
+                true_pixels=int(labelled[i]),
+                predicted_pixels=int(predicted[i]),
+            )
+            for i, name in enumerate(class_names)
+        ),
+        miou=_mean(iou),
+        miou_labelled=_mean(iou[labelled > 0]),
+        f1=_mean(f1),
         accuracy=float(hits.sum() / total) if total else float("nan"),
         pixels=total,
     )
@@ -116,6 +118,11 @@ def count_confusion(
     return np.bincount(truth * classes + guess, minlength=classes * classes).reshape(classes, classes)
 
 
-def _ratio(part: NDArray[np.floating], whole: NDArray[np.number]) -> NDArray[np.float64]:
+def _ratio(part: NDArray[np.floating], whole: NDArray[np.number], counted: NDArray[np.bool_]) -> NDArray[np.float64]:
     whole = whole.astype(np.float64)
-    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=whole > 0)
+    return np.divide(part, whole, out=np.full(len(whole), np.nan), where=(whole > 0) & counted)
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if known.size else float("nan")

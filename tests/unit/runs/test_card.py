@@ -1,7 +1,10 @@
 import numpy as np
+import pytest
 import yaml
 
-from geofoundry.runs.card import CardFacts, StageResult, card_text, write_card
+from geofoundry.core.errors import DataError
+from geofoundry.runs.card import CardFacts, card_text, write_card
+from geofoundry.runs.results import StageResult, read_results, write_results
 
 NAMES = ("water", "forest", "snow|ice", "road")
 # water is rare and given up, snow never occurs, road is common and mistaken for forest
@@ -12,7 +15,7 @@ def facts(**changes) -> CardFacts:
     values = {
         "name": "clouds", "run_id": "20260101T000000.000000Z-abcdef", "status": "finished", "summary": "A model.",
         "class_names": NAMES, "bands": ("B02", "B03"), "model": {"backbone": "timm_resnet18"}, "data": {"train": "3 files"},
-        "training": {"epochs": 5}, "results": [StageResult("val", MATRIX, NAMES, note="epoch 3")],
+        "training": {"epochs": 5}, "results": [StageResult("val", MATRIX, NAMES, epoch=2)],
         "provenance": {"seed": 3, "argv": ["geofoundry", "fit"], "config_sha256": "ab" * 32},
         "commands": [("Map images:", "geofoundry predict -c config.yaml")], "figures": ["figures/confusion_val.png"],
     }  # fmt: skip
@@ -60,3 +63,16 @@ def test_validation_scores_and_unfinished_runs_carry_a_warning():
 def test_cells_cannot_break_the_table():
     rows = [line for line in card_text(facts()).splitlines() if line.startswith("| snow")]
     assert rows == ["| snow\\|ice | 0.000 | 0.000 | – | 0.000 | 0.00 % |"]
+
+
+def test_results_survive_their_file(tmp_path):
+    result = StageResult("val", MATRIX, NAMES, 255, {"val/mIoU": 0.5, "val/IoU_snow|ice": float("nan")}, 3, 40, "", 0.5)
+    write_results(tmp_path / "scores.json", {"val": result})
+    read = read_results(tmp_path / "scores.json")["val"]
+    np.testing.assert_array_equal(read.confusion, MATRIX)
+    assert (read.class_names, read.ignore_index, read.epoch, read.step, read.monitored) == (NAMES, 255, 3, 40, 0.5)
+    assert np.isnan(read.metrics["val/IoU_snow|ice"])
+    assert read_results(tmp_path / "none.json") == {}
+    (tmp_path / "scores.json").write_text('{"val": {}}')
+    with pytest.raises(DataError, match="confusion"):
+        read_results(tmp_path / "scores.json")

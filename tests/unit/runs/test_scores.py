@@ -37,9 +37,31 @@ def test_scores_equal_scikit_learn(labelled):
     assert scores.pixels == 480
 
 
-def test_an_absent_class_counts_in_no_mean_but_its_pixels_count_as_wrong():
+def test_means_are_those_of_training():
+    """Held against the tasks' own metrics on random matrices, with absent classes and an ignored one."""
+    torch = pytest.importorskip("torch")
+    from geofoundry.tasks.confusion import named_metrics
+
+    rng = np.random.default_rng(0)
+    for ignore_index in (None, 1, 255):
+        for _ in range(20):
+            matrix = rng.integers(0, 50, (4, 4)) * rng.integers(0, 2, (4, 1))
+            if ignore_index == 1:
+                matrix[1] = 0
+            if matrix.sum() == 0:
+                continue
+            theirs = named_metrics(torch.from_numpy(matrix), NAMES, ignore_index)
+            ours = score_confusion(matrix, NAMES, ignore_index)
+            assert ours.miou == pytest.approx(theirs["mIoU"], nan_ok=True)
+            assert ours.f1 == pytest.approx(theirs["F1_Score"], nan_ok=True)
+            assert ours.accuracy == pytest.approx(theirs["Pixel_Accuracy"])
+            assert [c.iou for c in ours.classes] == pytest.approx([theirs[f"IoU_{n}"] for n in NAMES], nan_ok=True)
+
+
+def test_a_class_that_is_only_predicted_counts_as_0_in_one_mean_only():
     scores = score_confusion(np.array([[8, 2], [0, 0]]), ("a", "b"))
-    assert scores.miou == pytest.approx(0.8)
+    assert scores.miou == pytest.approx(0.4)
+    assert scores.miou_labelled == pytest.approx(0.8)
     assert scores.accuracy == pytest.approx(0.8)
 
 
