@@ -10,7 +10,7 @@ from geofoundry.core.errors import ConfigError, Fault
 from geofoundry.core.files import require_writable_folder, write_json, write_text
 from geofoundry.data.splits import Split
 from geofoundry.data.windows_file import WindowRow
-from geofoundry.data.windows_writing import write_windows
+from geofoundry.data.windows_writing import windows_text
 
 LEFT_OUT = "left_out"
 
@@ -44,18 +44,31 @@ def write_key_files(
 
 
 def write_split_windows(
-    path: str | Path, rows: Sequence[WindowRow], splits: Sequence[Split], settings: Mapping[str, Any]
+    path: str | Path,
+    rows: Sequence[WindowRow],
+    splits: Sequence[Split],
+    settings: Mapping[str, Any],
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
     """Write a windows file with its split column filled; several folds become `NAME_fold0.csv` and so on.
 
     Windows that are left out are not in it; `NAME.split.json` lists their keys and says how the split was made.
+
+    Raises:
+        ConfigError: when another split lies there already and `overwrite` is not set.
     """
     target = Path(path)
     places = [target] if len(splits) == 1 else [target.with_stem(f"{target.stem}_fold{i}") for i in range(len(splits))]
-    require_writable_folder(target.parent)
+    texts: dict[Path, str] = {}
     for place, split in zip(places, splits, strict=True):
         owner = {key: name for name, keys in split.keys().items() for key in keys}
-        write_windows(place, [WindowRow(row.sample, owner[row.sample.key]) for row in rows if row.sample.key in owner])
+        chosen = [WindowRow(row.sample, owner[row.sample.key]) for row in rows if row.sample.key in owner]
+        texts[place] = windows_text(place, chosen)
+    _refuse_others(target.parent, texts, overwrite)
+    require_writable_folder(target.parent)
+    for (place, text), split in zip(texts.items(), splits, strict=True):
+        write_text(place, text)
         left_out = [item.key for item in split.left_out]
         write_json(place.with_suffix(".split.json"), {**settings, **describe(split), "left_out_keys": left_out})
     return places

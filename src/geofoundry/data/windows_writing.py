@@ -12,7 +12,12 @@ from geofoundry.data.windows_file import WindowRow
 
 
 def write_windows(path: str | Path, rows: Sequence[WindowRow]) -> None:
-    """Write a windows file atomically.
+    """Write a windows file atomically; see `windows_text` for what it says."""
+    write_text(path, windows_text(path, rows))
+
+
+def windows_text(path: str | Path, rows: Sequence[WindowRow]) -> str:
+    """Return the text of a windows file that is to lie at `path`.
 
     Rasters below the file's folder are named relative to it, so that the folder can move as a whole; others by
     their absolute path. The columns `split` and `fold` appear when any row has one.
@@ -24,7 +29,7 @@ def write_windows(path: str | Path, rows: Sequence[WindowRow]) -> None:
     writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     writer.writerows(_line(row, folder) for row in rows)
-    write_text(path, text.getvalue())
+    return text.getvalue()
 
 
 def _line(row: WindowRow, folder: Path) -> dict[str, object]:

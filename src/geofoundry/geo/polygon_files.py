@@ -53,6 +53,21 @@ def read_polygons(
     return LabelPolygons(geometries, class_ids, feature_ids, class_names, _crs(meta["crs"]), str(path))
 
 
+def read_outlines(path: str | Path, *, layer: str | None = None) -> LabelPolygons:
+    """Read polygons without a look at their attributes; all have class 0.
+
+    Raises:
+        ConfigError: when the layer is unknown or has to be chosen.
+        DataError: when the file can't be read, is empty, or holds anything but polygons.
+    """
+    meta, feature_ids, geometries, _ = _read(Path(path), layer)
+    faults = _geometry_faults(Path(path), feature_ids, geometries)
+    if faults:
+        raise DataError(faults, summary=f"{plural(len(faults), 'fault')} in {path}")
+    no_classes = np.zeros(len(geometries), dtype=np.int64)
+    return LabelPolygons(geometries, no_classes, feature_ids, {}, _crs(meta["crs"]), str(path))
+
+
 def _read(path: Path, layer: str | None) -> tuple[dict[str, Any], np.ndarray, np.ndarray, list[np.ndarray]]:
     pyogrio = require("pyogrio", "vector", purpose="reading label polygons")
     shapely = require("shapely", "vector", purpose="reading label polygons")
