@@ -72,6 +72,10 @@ class BoundaryIoU:
         self._counts = self._counts.to(device)
         return self
 
+    def merge(self, other: BoundaryIoU) -> None:
+        """Add what another one has counted."""
+        self._counts = self._counts + other._counts.to(self._counts.device)
+
     def reset(self) -> None:
         """Start from zero again."""
         self._counts = torch.zeros_like(self._counts)

@@ -75,16 +75,40 @@ def _refuse_outside(
     ]
     if not wrong:
         return
-    ignored = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
     raise DataError(
         Fault(
             what="a label is outside the classes",
             where=where,
             got=", ".join(wrong[:5]) + (", ..." if len(wrong) > 5 else ""),
-            expected=f"0 to {num_classes - 1}; {ignored}",
+            expected=_what_is_expected(num_classes, ignore_index),
             mend="set ignore_index to the label that means 'unknown', raise num_classes, or replace the label in the data",
         )
     )
+
+
+def labels_outside(labels: Tensor, num_classes: int, ignore_index: int | None) -> Tensor:
+    """Return where a label is neither a class nor the ignore index, without waiting for an accelerator."""
+    outside = (labels < 0) | (labels >= num_classes)
+    return outside if ignore_index is None else outside & (labels != ignore_index)
+
+
+def refuse_outside(count: int, num_classes: int, ignore_index: int | None) -> None:
+    """Raise a `DataError` when labels outside the classes were counted, whose values are no longer known."""
+    if count:
+        raise DataError(
+            Fault(
+                what="a label is outside the classes",
+                where="mask",
+                got=f"{count} px",
+                expected=_what_is_expected(num_classes, ignore_index),
+                mend="geofoundry data check names the files",
+            )
+        )
+
+
+def _what_is_expected(num_classes: int, ignore_index: int | None) -> str:
+    ignored = "no label is ignored" if ignore_index is None else f"{ignore_index} is ignored"
+    return f"0 to {num_classes - 1}; {ignored}"
 
 
 class ConfusionMatrix:
@@ -120,22 +144,17 @@ class ConfusionMatrix:
             DataError: when a label was outside the classes.
         """
         cells = sum_over_processes(self._cells)
-        if outside := int(cells[-1]):
-            raise DataError(
-                Fault(
-                    what="a label is outside the classes",
-                    where="mask",
-                    got=f"{outside} px",
-                    expected=f"0 to {self.num_classes - 1}; ignore_index is {self.ignore_index}",
-                    mend="geofoundry data check names the files",
-                )
-            )
+        refuse_outside(int(cells[-1]), self.num_classes, self.ignore_index)
         return cells[:-1].reshape(self.num_classes, self.num_classes)
 
     def to(self, device: torch.device) -> ConfusionMatrix:
         """Move the counts; a process that saw no batch must still be able to sum with the others."""
         self._cells = self._cells.to(device)
         return self
+
+    def merge(self, other: ConfusionMatrix) -> None:
+        """Add what another one has counted."""
+        self._cells = self._cells + other._cells.to(self._cells.device)
 
     def reset(self) -> None:
         """Start from zero again."""
@@ -168,10 +187,10 @@ class ConfusionMatrix:
     def _count_without_waiting(self, predictions: Tensor, labels: Tensor) -> Tensor:
         """Count without reading anything back from the device; labels that are wrong go into the last cell."""
         classes, labels = self.num_classes, labels.long()
-        ignored = torch.zeros_like(labels).bool() if self.ignore_index is None else labels == self.ignore_index
-        outside = ((labels < 0) | (labels >= classes)) & ~ignored
         cells = torch.add(predictions, labels, alpha=classes)
-        cells = cells.masked_fill_(outside, classes**2).masked_fill_(ignored, classes**2 + 1)
+        cells = cells.masked_fill_(labels_outside(labels, classes, self.ignore_index), classes**2)
+        if self.ignore_index is not None:
+            cells = cells.masked_fill_(labels == self.ignore_index, classes**2 + 1)
         return count_values(cells, classes**2 + 2)[:-1]
 
 
