@@ -128,6 +128,10 @@ class ComponentRegistry:
         """Return every name that may be written: registered names and aliases, sorted, without deprecated ones."""
         return sorted({*self._entries, *self._aliases})
 
+    def spellings(self, name: str) -> list[str]:
+        """Return the names among which an unknown name's nearest are looked for."""
+        return self.names()
+
     def address(self, name: str) -> str:
         """Return where the component lives, as `"package.module:attribute"`, without importing it."""
         entry = self._entries[self.canonical(name)]

@@ -22,6 +22,10 @@ class Source(Protocol):
         """Return every name, sorted."""
         ...
 
+    def spellings(self, name: str) -> list[str]:
+        """Return the names among which an unknown name's nearest are looked for."""
+        ...
+
     def address(self, name: str) -> str:
         """Return `"package.module:attribute"` of what builds the name; its signature is what `build` takes."""
         ...
@@ -85,9 +89,10 @@ class MultiSourceRegistry:
         if prefix in self.sources and rest:
             if rest in self.sources[prefix]:
                 return prefix, rest
-            names = [f"{prefix}_{known}" for known in self.sources[prefix].names()]
+            names = [f"{prefix}_{known}" for known in self.sources[prefix].spellings(rest)]
             raise unknown_name(self.kind, name, names)
-        raise unknown_name(self.kind, name, [known for source in self.sources.values() for known in source.names()])
+        candidates = [known for source in self.sources.values() for known in source.spellings(name)]
+        raise unknown_name(self.kind, name, candidates)
 
     def address(self, name: str) -> str:
         """Return where the component that `name` stands for lives, without importing it."""

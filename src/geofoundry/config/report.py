@@ -12,6 +12,8 @@ from geofoundry.core.errors import ConfigError, Fault
 from geofoundry.core.suggest import did_you_mean, nearest
 
 LONGEST_LIST = 12
+# What can be left out; other unknown names stand where some name is needed.
+REMOVABLE = ("argument", "key", "section")
 
 
 class Report:
@@ -40,7 +42,7 @@ class Report:
             f"unknown {kind} {name!r}{where}",
             got=repr(name),
             expected=listing(str(name), known),
-            mend=did_you_mean(str(name), known) or mend or f"remove {name!r}",
+            mend=did_you_mean(str(name), known) or mend or (f"remove {name!r}" if kind in REMOVABLE else ""),
         )
 
     def raised(self, path: Path, error: ConfigError) -> None:

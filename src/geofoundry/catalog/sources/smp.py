@@ -41,6 +41,10 @@ class SmpDecoderSource:
         """Return the names of the decoders, sorted."""
         return sorted(DECODERS) if find_installed("segmentation_models_pytorch") else []
 
+    def spellings(self, name: str) -> list[str]:
+        """Return the names among which an unknown name's nearest are looked for."""
+        return self.names()
+
     def decoder_address(self, name: str) -> str:
         """Return the address of the decoder class itself."""
         return DECODERS[self._known(name)]

@@ -37,6 +37,12 @@ class TimmBackboneSource:
         """Return every model name, sorted, without pretrained tags and deprecated names."""
         return sorted(self._read()["modules"])
 
+    def spellings(self, name: str) -> list[str]:
+        """Return the tagged names of a model whose tag is unknown, otherwise every name."""
+        architecture = name.partition(".")[0]
+        tags = self._read()["tags"].get(architecture)
+        return [f"{architecture}.{tag}" for tag in tags] if tags else self.names()
+
     def pretrained_tags(self, name: str) -> list[str]:
         """Return the pretrained tags of a model that timm's files spell out, such as `a1_in1k`."""
         return list(self._read()["tags"].get(name, ()))
@@ -52,7 +58,7 @@ class TimmBackboneSource:
             UnknownNameError: when timm has no such model or the model no such tag.
         """
         if name not in self:
-            raise unknown_name("backbone", name, self._spellings(name))
+            raise unknown_name("backbone", name, self.spellings(name))
         architecture = name.partition(".")[0]
         successor = self._read()["deprecated"].get(architecture)
         return successor.partition(".")[0] if successor else architecture
@@ -106,11 +112,6 @@ class TimmBackboneSource:
             )
             name = successor
         return import_address(BUILDER)(name, *args, **kwargs)
-
-    def _spellings(self, name: str) -> list[str]:
-        architecture = name.partition(".")[0]
-        tags = self._read()["tags"].get(architecture)
-        return [f"{architecture}.{tag}" for tag in tags] if tags else self.names()
 
     def _read(self) -> dict[str, Any]:
         if self._index is None:
