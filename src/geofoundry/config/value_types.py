@@ -136,7 +136,10 @@ def _is_sequence(value: Any) -> Verdict:
 
 def _fits_container(value: Any, name: str, node: ast.Subscript) -> Verdict:
     if name == "Literal":
-        return any(value == choice and type(value) is type(choice) for choice in literal_values(node))
+        choices = literal_values(node)
+        if any(value == choice and type(value) is type(choice) for choice in choices):
+            return True
+        return None if isinstance(value, str) and value in map(str, choices) else False
     items = subscript_items(node)
     if name in SEQUENCES:
         verdict = _is_sequence(value)

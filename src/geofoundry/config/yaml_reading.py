@@ -19,6 +19,7 @@ Path = tuple[str | int, ...]
 # Aliases of aliases can grow without bound; no honest configuration comes near this.
 MAX_NODES = 100_000
 
+COLLECTION_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
 _MENDS = {
     "mapping values are not allowed": "put the value in quotes, or correct the indentation of this line",
@@ -103,7 +104,7 @@ def read_yaml(text: str, source: str) -> YamlText:
         node = loader.get_single_node()
         result = YamlText(None)
         if node is not None:
-            result.is_plain_text = isinstance(node, yaml.ScalarNode) and node.style is None
+            result.is_plain_text = isinstance(node, yaml.ScalarNode) and not node.style
             result.data = _Builder(loader, source, result).build(node, ())
     except yaml.YAMLError as error:
         raise ConfigError(_syntax_fault(error, source, text)) from error
@@ -130,7 +131,7 @@ class _Builder:
         self.result.positions.setdefault(path, self._position(node))
         if isinstance(node, yaml.ScalarNode):
             return self.loader.construct_object(node)
-        if not node.tag.startswith("tag:yaml.org,2002:"):
+        if node.tag not in COLLECTION_TAGS:
             raise yaml.constructor.ConstructorError(None, None, f"unknown tag {node.tag!r}", node.start_mark)
         self.open_nodes.add(id(node))
         value = self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._sequence(node, path)

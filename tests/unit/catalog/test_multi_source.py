@@ -67,7 +67,7 @@ def test_prefixed_and_bare_names_of_the_real_registries():
     assert DECODER_REGISTRY.find("smp_Unet") == ("smp", "Unet")
     with pytest.raises(UnknownNameError, match="write 'resnet18'"):
         BACKBONE_REGISTRY.find("resnt18")
-    with pytest.raises(UnknownNameError, match="resnet18.a1_in1k"):
+    with pytest.raises(UnknownNameError, match=r"resnet18\.a1_in1k"):
         BACKBONE_REGISTRY.find("resnet18.a1_in1")
 
 

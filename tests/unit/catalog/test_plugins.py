@@ -59,7 +59,7 @@ def test_a_missing_folder_and_a_broken_module_are_faults(tmp_path: Path):
 
 def test_a_folder_that_hides_behind_an_installed_package_is_refused(tmp_path: Path):
     folder = module_folder(tmp_path, "json", decoder="VALUE = 1\n")
-    with pytest.raises(ConfigError, match="hidden|can't be imported"):
+    with pytest.raises(ConfigError, match=r"hidden|can't be imported"):
         import_custom_modules(folder)
 
 

@@ -50,7 +50,7 @@ def test_what_timm_has_not_is_not_there(source: TimmBackboneSource, name: object
 
 
 def test_an_unknown_tag_is_answered_with_the_tags(source: TimmBackboneSource):
-    with pytest.raises(UnknownNameError, match="resnet18.a1_in1k"):
+    with pytest.raises(UnknownNameError, match=r"resnet18\.a1_in1k"):
         source.address("resnet18.a1_in1")
 
 
