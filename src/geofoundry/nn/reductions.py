@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 
 from geofoundry.core.errors import ConfigError, Fault
 
@@ -36,7 +37,7 @@ def require_pyramid(decoder: str, reductions: Sequence[float], *, halving: bool)
     Raises:
         ConfigError: when they don't; it names the necks that mend it.
     """
-    steps = [after / before for before, after in zip(reductions[:-1], reductions[1:], strict=True)]
+    steps = [after / before for before, after in pairwise(reductions)]
     grows = all(step >= 1 for step in steps) and not is_single_scale(reductions)
     if grows and (not halving or all(math.isclose(step, 2.0) for step in steps)):
         return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from torch import Tensor, nn
 
 from geofoundry.core.errors import ConfigError, Fault
@@ -34,7 +36,7 @@ class FCNDecoder(nn.Module):
         self.in_index = in_index
         self.out_channels = channels
         widths = [channel_list[in_index], *[channels] * num_convs]
-        self.convs = nn.Sequential(*[_step(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True)])
+        self.convs = nn.Sequential(*[_step(a, b) for a, b in pairwise(widths)])
 
     def forward(self, features: list[Tensor]) -> Tensor:
         """Return the enlarged map."""

@@ -10,6 +10,7 @@ from segmentation_models_pytorch.decoders.unet.decoder import UnetDecoder
 from torch import Tensor, nn
 
 from geofoundry.core.errors import ConfigError, Fault
+from geofoundry.nn.normalization import tolerate_single_values
 from geofoundry.nn.reductions import require_pyramid
 
 
@@ -27,7 +28,7 @@ class UNetDecoder(nn.Module):
     def __init__(
         self,
         channel_list: list[int],
-        channels: Sequence[int],
+        channels: Sequence[int] | None = None,
         use_batchnorm: bool | str | dict[str, Any] = "batchnorm",
         attention_type: str | None = None,
         enlarge_last: bool = True,
@@ -37,7 +38,8 @@ class UNetDecoder(nn.Module):
 
         Args:
             channel_list: Channels of each map, largest map first.
-            channels: Channels after each step, from the smallest map on; as many as there are maps.
+            channels: Channels after each step, from the smallest map on, as many as there are maps; 256, 128, 64,
+                and so on unless given.
             use_batchnorm: The norm, as segmentation-models-pytorch takes it: batchnorm, groupnorm, identity, ...
             attention_type: Attention in each step: `scse`, or none.
             enlarge_last: Whether the last step, which joins nothing, doubles the size.
@@ -47,13 +49,14 @@ class UNetDecoder(nn.Module):
             ConfigError: when `channels` has another length, or the maps are not a pyramid.
         """
         super().__init__()
+        channels = default_channels(len(channel_list)) if channels is None else list(channels)
         if len(channel_list) != len(channels):
             raise ConfigError(
                 Fault(
                     what="UNetDecoder needs as many channels as there are maps",
                     where="decoder_channels",
                     got=f"{len(channels)} numbers of channels for {len(channel_list)} maps",
-                    expected=f"{len(channel_list)} numbers, such as {_example(len(channel_list))}",
+                    expected=f"{len(channel_list)} numbers, such as {default_channels(len(channel_list))}",
                     mend="change decoder_channels, or select maps with backbone_out_indices or the neck SelectIndices",
                 )
             )
@@ -62,13 +65,14 @@ class UNetDecoder(nn.Module):
         self.decoder = UnetDecoder(
             # The first entry stands for the image, of which U-Net uses the size only.
             encoder_channels=[0, *channel_list],
-            decoder_channels=list(channels),
+            decoder_channels=channels,
             n_blocks=len(channels),
             use_norm=use_batchnorm,
             add_center_block=False,
             attention_type=attention_type,
         )
         initialize_decoder(self.decoder)
+        tolerate_single_values(self.decoder)
         self.enlarge_last = enlarge_last
         self.out_channels = channels[-1]
 
@@ -80,5 +84,6 @@ class UNetDecoder(nn.Module):
         return self.decoder([largest.new_empty((largest.shape[0], 0, height, width)), *features])
 
 
-def _example(count: int) -> list[int]:
-    return [max(16, 512 >> step) for step in range(count)]
+def default_channels(steps: int) -> list[int]:
+    """Return the usual channels of `steps` steps: 256, 128, 64, 32, 16."""
+    return [max(16, 256 >> step) for step in range(steps)]

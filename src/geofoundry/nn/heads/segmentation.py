@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from torch import Tensor, nn
 
@@ -20,10 +21,7 @@ class SegmentationHead(nn.Module):
         super().__init__()
         self.num_classes = num_classes
         widths = [in_channels, *(channel_list or [])]
-        before = [
-            nn.Sequential(nn.Conv2d(a, b, kernel_size=3, padding=1), nn.ReLU())
-            for a, b in zip(widths[:-1], widths[1:], strict=True)
-        ]
+        before = [nn.Sequential(nn.Conv2d(a, b, kernel_size=3, padding=1), nn.ReLU()) for a, b in pairwise(widths)]
         self.head = nn.Sequential(
             nn.Sequential(*before), nn.Dropout(dropout), nn.Conv2d(widths[-1], num_classes, kernel_size=1)
         )

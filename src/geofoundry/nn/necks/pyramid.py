@@ -57,7 +57,7 @@ class LearnedInterpolateToPyramidal(Neck):
         first, second, third, fourth = reductions
         return [first / 4, second / 2, third, fourth * 2]
 
-    def forward(self, features: list[Tensor], image_size: tuple[int, int] | None = None) -> list[Tensor]:  # noqa: ARG002
+    def forward(self, features: list[Tensor], image_size: tuple[int, int] | None = None) -> list[Tensor]:
         """Return the pyramid, largest map first."""
         first, second, third, fourth = features
         return [self.fpn1(first), self.fpn2(second), self.fpn3(third), self.fpn4(fourth)]
@@ -83,7 +83,7 @@ class InterpolateToPyramidal(Neck):
         """Return the reductions of the pyramid."""
         return [reduction / s for reduction, s in zip(reductions, self._scales(len(reductions)), strict=True)]
 
-    def forward(self, features: list[Tensor], image_size: tuple[int, int] | None = None) -> list[Tensor]:  # noqa: ARG002
+    def forward(self, features: list[Tensor], image_size: tuple[int, int] | None = None) -> list[Tensor]:
         """Return the pyramid, largest map first."""
         scales = self._scales(len(features))
         return [F.interpolate(x, scale_factor=s, mode=self.mode) for x, s in zip(features, scales, strict=True)]

@@ -45,6 +45,6 @@ class SelectIndices(Neck):
         """Return the reductions of the selected features."""
         return [reductions[index] for index in self.indices]
 
-    def forward(self, features: list[Tensor], image_size: tuple[int, int] | None = None) -> list[Tensor]:  # noqa: ARG002
+    def forward(self, features: list[Tensor], image_size: tuple[int, int] | None = None) -> list[Tensor]:
         """Return the selected features."""
         return [features[index] for index in self.indices]
