@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path as FilePath
 from typing import Any
 
 from geofoundry.catalog import import_custom_modules
-from geofoundry.config.class_check import ClassCheck, NamedClass
+from geofoundry.config.agreement_check import check_agreement, check_model_bands
+from geofoundry.config.class_check import ClassCheck
 from geofoundry.config.class_names import class_places
-from geofoundry.config.data_check import check_agreement, check_band_names, check_data
+from geofoundry.config.data_check import check_data
 from geofoundry.config.document import Document
+from geofoundry.config.file_check import check_data_files, check_model_files, check_run_files
 from geofoundry.config.foreign_check import check_foreign
 from geofoundry.config.report import Report
 from geofoundry.config.task_check import check_task
@@ -34,11 +35,12 @@ RUN_KEYS = {
     "root": ("str", "Folder of all runs; `runs` when left out."),
 }
 REQUIRED = ("model", "data")
-CHECKPOINT_WORDS = ("best", "last")
 
 
-def check_config(document: Document) -> list[Fault]:
+def check_config(document: Document, *, files: bool = True) -> list[Fault]:
     """Return everything that is wrong or doubtful in a configuration, in the order of its lines.
+
+    With `files`, what the datamodule and the model read must be there; a machine that only maps may lack it.
 
     Our own parts and those of well-known libraries are checked from their files. Other classes are imported and
     looked at after that; nothing is built. Custom modules are imported first, so that their parts are known.
@@ -53,11 +55,17 @@ def check_config(document: Document) -> list[Fault]:
     task, datamodule = named.get(("model",)), named.get(("data",))
     if task is not None:
         check_task(report, classes, task)
-        _check_model_bands(report, task, datamodule)
+        check_model_bands(report, task, datamodule)
     if datamodule is not None:
-        check_data(report, datamodule)
+        check_data(report, classes, datamodule)
     if task is not None and datamodule is not None:
         check_agreement(report, task, datamodule)
+    if files:
+        check_run_files(report, data)
+        if task is not None:
+            check_model_files(report, task)
+        if datamodule is not None:
+            check_data_files(report, datamodule)
     check_foreign(classes)
     return report.faults()
 
@@ -77,11 +85,6 @@ def _check_sections(report: Report, data: dict[str, Any]) -> None:
             report.unknown(("run", key), "key", key, RUN_KEYS, owner="run")
         elif fits(value, RUN_KEYS[key][0]) is False:
             report.error(("run", key), f"{key} of run has the wrong type", got=repr(value), expected=RUN_KEYS[key][0])
-    checkpoint = data.get("ckpt_path")
-    if isinstance(checkpoint, str) and checkpoint not in CHECKPOINT_WORDS and not FilePath(checkpoint).exists():
-        report.error(
-            ("ckpt_path",), f"there is no checkpoint {checkpoint!r}", got=checkpoint, expected=SECTIONS["ckpt_path"][1]
-        )
 
 
 def _import_custom_modules(report: Report, data: dict[str, Any]) -> None:
@@ -90,16 +93,3 @@ def _import_custom_modules(report: Report, data: dict[str, Any]) -> None:
         import_custom_modules(folder if isinstance(folder, str) else None)
     except ConfigError as error:
         report.raised(("custom_modules_path",), error)
-
-
-def _check_model_bands(report: Report, task: NamedClass, datamodule: NamedClass | None) -> None:
-    """Check the names of the backbone's bands; a name that the data uses for its files is known too."""
-    model_args = task.arguments.get("model_args")
-    if not isinstance(model_args, dict):
-        return
-    given = datamodule.arguments if datamodule is not None else {}
-    known = [name for key in ("bands", "dataset_bands") for name in given.get(key) or () if isinstance(name, str)]
-    sensor = model_args.get("backbone_sensor") or given.get("sensor")
-    for key in ("backbone_bands", "backbone_pretrained_bands"):
-        path = (*task.arguments_path, "model_args", key)
-        check_band_names(report, path, model_args.get(key), sensor if isinstance(sensor, str) else None, known)
