@@ -129,9 +129,12 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _is_sequence(value: Any) -> Verdict:
-    # Text may be the path of a list file, and is a sequence of its letters.
-    return True if isinstance(value, list | tuple) else None if isinstance(value, str) else False
+def _is_sequence(value: Any, item: ast.expr | None = None) -> Verdict:
+    if isinstance(value, str):
+        # Text is a sequence of its letters, and may be a list still to be read.
+        of_text = item is None or _fits("x", item) is not False
+        return None if of_text or value.lstrip().startswith(("[", "(", "{")) else False
+    return isinstance(value, list | tuple)
 
 
 def _fits_container(value: Any, name: str, node: ast.Subscript) -> Verdict:
@@ -142,7 +145,7 @@ def _fits_container(value: Any, name: str, node: ast.Subscript) -> Verdict:
         return None if isinstance(value, str) and value in map(str, choices) else False
     items = subscript_items(node)
     if name in SEQUENCES:
-        verdict = _is_sequence(value)
+        verdict = _is_sequence(value, items[0])
         if verdict is not True:
             return verdict
         if name in ("tuple", "Tuple") and not (len(items) == 2 and _is_ellipsis(items[1])):
