@@ -16,7 +16,7 @@ from typing import Any
 
 from geofoundry.core.files import cache_folder, write_json
 
-CACHE_FORMAT = 1
+CACHE_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)

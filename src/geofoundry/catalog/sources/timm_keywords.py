@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from dataclasses import replace
 
 from geofoundry.catalog.signatures import StaticParameter, StaticSignature, keywords_taken_out, read_signature
 from geofoundry.catalog.source_files import Found, SourceModule, find_definition, find_expression
@@ -28,7 +29,8 @@ def read_model_signature(module: str, name: str) -> StaticSignature:
     create = read_signature(CREATE)
     for signature in [*signatures, *([create] if create else [])]:
         for parameter in signature.parameters:
-            parameters.setdefault(parameter.name, parameter)
+            # What the class can't do without, the entry point supplies.
+            parameters.setdefault(parameter.name, replace(parameter, required=False))
     for keyword in taken_out:
         parameters.setdefault(keyword, StaticParameter(keyword, None, None, required=False))
     for keyword in OURS:
