@@ -51,12 +51,7 @@ class LabelSpec:
 
     def is_identity(self, dtype: str, nodata: float | None) -> bool:
         """Whether known values of a file are class indices already."""
-        if np.dtype(dtype) != self.dtype:
-            return False
-        extra = () if nodata is None or np.isnan(nodata) else (nodata,)
-        values = {*self.class_values, *(old for old, _ in self.label_map), *extra}
-        values |= set() if self.ignore_index is None else {self.ignore_index}
-        return all(self.index_of(value, nodata) in (int(value), None) for value in values)
+        return _is_identity(self, dtype, nodata)
 
     def encode(self, values: np.ndarray, nodata: float | None, *, where: str) -> np.ndarray:
         """Turn the values of a label file into class indices, in `dtype`.
@@ -140,6 +135,15 @@ def _class_faults(values: tuple[int, ...], names: tuple[str, ...], ignore_index:
             )
         )
     return faults
+
+
+@cache
+def _is_identity(spec: LabelSpec, dtype: str, nodata: float | None) -> bool:
+    if np.dtype(dtype) != spec.dtype:
+        return False
+    known = {*spec.class_values, *(old for old, _ in spec.label_map), spec.ignore_index, nodata}
+    values = [value for value in known if value is not None and float(value).is_integer()]
+    return all(spec.index_of(value, nodata) in (int(value), None) for value in values)
 
 
 @cache

@@ -85,6 +85,13 @@ def shown(names: Iterable[object], count: int = _SHOWN) -> str:
     return ", ".join(listed[:count]) + (f" and {more} more" if more > 0 else "")
 
 
+def shown_files(paths: Iterable[str | Path], count: int = _SHOWN) -> str:
+    """Return the first files, those after the first of one folder by name only, and how many more there are."""
+    files = list(dict.fromkeys(map(Path, paths)))
+    folder = files[0].parent if files else None
+    return shown([files[0], *(f.name if f.parent == folder else f for f in files[1:])] if files else [], count)
+
+
 def _as_regex(pattern: str, literal_prefix: int) -> str:
     expression, position = re.escape(pattern[:literal_prefix]), literal_prefix
     while position < len(pattern):
@@ -154,7 +161,7 @@ def _matched_twice(both: Sequence[Path], image_glob: str, label_glob: str) -> Fa
     return Fault(
         what=f"{plural(len(both), 'file')} would be image and label at once",
         where=f"image_glob: {image_glob}, label_glob: {label_glob}",
-        got=shown(both),
+        got=shown_files(both),
         expected="globs that match different files",
         mend="narrow the globs, for example to *_image.tif and *_mask.tif",
     )
@@ -173,7 +180,7 @@ def _orphans(
                 Fault(
                     what=f"{plural(len(lonely), kind)} of {len(files)} without {'an' if other == 'image' else 'a'} {other}",
                     where=f"{other}_glob: {pattern}",
-                    got=shown(files[key][0] for key in lonely),
+                    got=shown_files(files[key][0] for key in lonely),
                     expected=f"for each {kind} a file in {pattern} whose wildcards match the same text",
                     mend=mend or "remove the files, narrow the glob, or rename them",
                 )

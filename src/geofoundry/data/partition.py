@@ -152,6 +152,33 @@ def partition_one_image(
     return _partition(parts, remarks=[remark])
 
 
+def partition_windows_of_one_image(
+    samples: Sequence[Sample], *, val_fraction: float, test_fraction: float
+) -> Partition:
+    """Deal the windows of one image out by their place along its longer side, so that splits are neighbors but once."""
+    windows = [sample.window for sample in samples if sample.window is not None]
+    height = max(window.row_off + window.height for window in windows)
+    width = max(window.col_off + window.width for window in windows)
+
+    def place(sample: Sample) -> tuple[float, float]:
+        assert sample.window is not None
+        row, col = sample.window.row_off, sample.window.col_off
+        return (row, col) if height >= width else (col, row)
+
+    ordered = sorted(samples, key=place)
+    count = len(ordered)
+    val = min(_share(val_fraction, count), count - 1)
+    test = min(_share(test_fraction, count), count - 1 - val)
+    ends = (count - val - test, count - test)
+    parts = {"train": ordered[: ends[0]], "val": ordered[ends[0] : ends[1]], "test": ordered[ends[1] :]}
+    remark = (
+        f"all windows lie in one image, so they are split by their place along its {'rows' if height >= width else 'columns'}: "
+        + ", ".join(f"{len(members)} {name}" for name, members in parts.items())
+        + ". Neighbors look alike, so scores flatter; more scenes make them honest"
+    )
+    return _partition({name: tuple(members) for name, members in parts.items()}, remarks=[remark])
+
+
 def _partition(
     parts: Mapping[str, tuple[Sample, ...]], *, remarks: Sequence[str] = (), faults: Sequence[Fault] = ()
 ) -> Partition:

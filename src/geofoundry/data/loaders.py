@@ -1,0 +1,59 @@
+"""Data loaders: whole batches for training, tiles of scenes for mapping."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+
+from geofoundry.data.image_spec import ImageSpec
+from geofoundry.data.sampling import EpochSampler, Size
+from geofoundry.data.scene_tiles import SceneTilesDataset, fitting_tile
+from geofoundry.data.segmentation_dataset import BatchView, as_they_come
+from geofoundry.geo.reading import read_header
+
+
+def training_loader(dataset: BatchView, sampler: EpochSampler, options: Mapping[str, Any]) -> DataLoader[Any]:
+    """Return a loader of shuffled batches; a last batch that is not full is left out, unless it is the only one."""
+    drop_last = options["drop_last"] and len(sampler) >= options["batch_size"]
+    return _loader(dataset, options, sampler=sampler, drop_last=drop_last, collate_fn=as_they_come)
+
+
+def evaluation_loader(dataset: BatchView, options: Mapping[str, Any]) -> DataLoader[Any]:
+    """Return a loader of all batches in order."""
+    return _loader(dataset, options, collate_fn=as_they_come)
+
+
+def tile_loader(
+    paths: Sequence[str | Path], spec: ImageSpec, options: Mapping[str, Any], largest: Size
+) -> DataLoader[Any]:
+    """Return a loader of the tiles of scenes, row by row."""
+    tile = fitting_tile([read_header(path).shape for path in paths], largest)
+    halo = min(options["predict_halo"], (min(tile) - 1) // 2)
+    return _loader(SceneTilesDataset(paths, spec, tile=tile, halo=halo), options, collate_fn=default_collate)
+
+
+def _loader(
+    dataset: Dataset[Any],
+    options: Mapping[str, Any],
+    *,
+    collate_fn: Any,
+    sampler: Sampler[Any] | None = None,
+    drop_last: bool = False,
+) -> DataLoader[Any]:
+    workers, pin = options["num_workers"], options["pin_memory"]
+    return DataLoader(
+        dataset,
+        batch_size=options["batch_size"],
+        sampler=sampler,
+        drop_last=drop_last,
+        num_workers=workers,
+        persistent_workers=workers > 0,
+        pin_memory=torch.cuda.is_available() if pin is None else pin,
+        collate_fn=collate_fn,
+        # A generator of its own: a loader must not shift the one that dropout draws from.
+        generator=torch.Generator().manual_seed(options["seed"]),
+    )
