@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import random
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,7 +29,19 @@ class EpochSeed(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Seed Python, NumPy and torch (every device)."""
-        seed = seed_of_epoch(self.seed, trainer.current_epoch)
+        self._seed_all(trainer.current_epoch)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Seed again at the first batch.
+
+        A data loader's iterator draws from torch's generator, in the first epoch after a resume before the epoch
+        starts, in all others afterwards.
+        """
+        if batch_idx == 0:
+            self._seed_all(trainer.current_epoch)
+
+    def _seed_all(self, epoch: int) -> None:
+        seed = seed_of_epoch(self.seed, epoch)
         random.seed(seed)
         np.random.seed(seed)  # transforms of other libraries draw from the global generator
         torch.manual_seed(seed)

@@ -98,7 +98,12 @@ def _percent(share: float) -> str:
 
 
 def plot_class_iou(
-    matrix: NDArray[np.integer], class_names: Sequence[str], path: str | Path, *, title: str = ""
+    matrix: NDArray[np.integer],
+    class_names: Sequence[str],
+    path: str | Path,
+    *,
+    title: str = "",
+    ignore_index: int | None = None,
 ) -> Path:
     """Draw the IoU of every class as a bar in its map color, with its share of the labelled pixels.
 
@@ -107,7 +112,7 @@ def plot_class_iou(
     Raises:
         DataError: when the matrix does not fit the names.
     """
-    scores = score_confusion(matrix, class_names)
+    scores = score_confusion(matrix, class_names, ignore_index)
     figure = new_figure(8.6, max(1.5 + 0.34 * len(class_names), 2.4))
     axes = figure.subplots()
     colors = [color_code(color) for color in class_colors(class_names)]

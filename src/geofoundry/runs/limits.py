@@ -27,7 +27,7 @@ def describe_limits(results: Sequence[StageResult], status: str) -> list[str]:
     if results:
         headline = results[0]
         lines += given_up_classes(headline.scores, headline.confusion, headline.stage)
-        lines += absent_classes(headline.scores, headline.stage)
+        lines += absent_classes(headline.scores, headline.stage, headline.ignore_index)
     if status != "finished":
         lines.append(f"The run is {status}: training did not come to its end.")
     lines.append(
@@ -50,9 +50,9 @@ def given_up_classes(scores: Scores, confusion: NDArray[np.integer], stage: str)
     ]
 
 
-def absent_classes(scores: Scores, stage: str) -> list[str]:
-    """Return a sentence that names the classes without a single labelled pixel."""
-    absent = [score for score in scores.classes if not score.true_pixels]
+def absent_classes(scores: Scores, stage: str, ignore_index: int | None) -> list[str]:
+    """Return a sentence that names the classes without a single labelled pixel, the ignored one aside."""
+    absent = [s for index, s in enumerate(scores.classes) if not s.true_pixels and index != ignore_index]
     if not absent or not scores.pixels:
         return []
     names = ", ".join(f"**{score.name}**" for score in absent)

@@ -197,8 +197,10 @@ class RunFolder:
         record = self.record()
         record["status"] = str(status)
         if status is RunStatus.RUNNING:
-            record["process"] = _this_process()
-            record.setdefault("started", []).append(_now())
+            here = _this_process()
+            if record.get("process") != here or "ended" in record:
+                record.setdefault("started", []).append(_now())
+            record["process"] = here
             record.pop("ended", None)
             record.pop("reason", None)
         else:
@@ -206,6 +208,12 @@ class RunFolder:
         if reason:
             record["reason"] = reason
         self._write(record)
+
+    def summary(self) -> str:
+        """Return a few lines for the terminal: where it lies, how good it is, what to type next."""
+        from geofoundry.runs.card_facts import summarize_run  # numpy, which opening a folder has no need of
+
+        return summarize_run(self)
 
     def discard(self) -> None:
         """Remove the folder: for a run that was refused before its first step. The name's folder goes if empty."""
