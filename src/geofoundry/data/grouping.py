@@ -89,7 +89,31 @@ def group_by_polygon(items: Sequence[SplitItem], polygons: LabelPolygons) -> Gro
         raise DataError(
             Fault("no polygon lies on any chip or window", polygons.source, mend="check that they belong together")
         )
-    parent = list(range(len(items)))
+    first_item: dict[int, int] = {}
+    links = [
+        (item, first_item.setdefault(polygon, item))
+        for item, polygon in zip(item_index.tolist(), polygon_index.tolist(), strict=True)
+    ]
+    roots = _joined(len(items), links)
+    return _numbered(roots, "items that share a polygon, directly or by others")
+
+
+def merge_groups(grouping: Grouping, pairs: np.ndarray) -> Grouping:
+    """Return the grouping with the groups of each pair made one.
+
+    **Shapes**: `pairs` (n, 2) of group numbers.
+    """
+    links = [(first, second) for first, second in pairs.tolist() if first != second]
+    if not links:
+        return grouping
+    roots = _joined(grouping.count, links)
+    merged = _numbered([roots[number] for number in grouping.group.tolist()], "")
+    return Grouping(merged.group, f"{grouping.method}, merged to {merged.count} where they overlap")
+
+
+def _joined(count: int, links: Sequence[tuple[int, int]]) -> list[int]:
+    """Return, for each of `count` things, one that stands for all that links join it to, directly or by others."""
+    parent = list(range(count))
 
     def root(index: int) -> int:
         while parent[index] != index:
@@ -97,10 +121,9 @@ def group_by_polygon(items: Sequence[SplitItem], polygons: LabelPolygons) -> Gro
             index = parent[index]
         return index
 
-    first_item: dict[int, int] = {}
-    for item, polygon in zip(item_index.tolist(), polygon_index.tolist(), strict=True):
-        parent[root(item)] = root(first_item.setdefault(polygon, item))
-    return _numbered([root(index) for index in range(len(items))], "items that share a polygon, directly or by others")
+    for first, second in links:
+        parent[root(first)] = root(second)
+    return [root(index) for index in range(count)]
 
 
 def _outline_like(item: SplitItem, polygons: LabelPolygons) -> object:

@@ -14,9 +14,9 @@ from rasterio.windows import Window
 from geofoundry.core.errors import DataError, Fault
 from geofoundry.core.hashing import sha256_json
 from geofoundry.core.optional import require
+from geofoundry.data.class_naming import Naming, name_classes
 from geofoundry.data.prepare_record import file_state
 from geofoundry.data.scan import FileScanner
-from geofoundry.geo.legend_files import read_class_names
 from geofoundry.geo.reading import RasterHeader, open_raster
 from geofoundry.geo.vectors import LabelPolygons, no_overlap_fault, rasterize_labels
 
@@ -111,7 +111,7 @@ class RasterLabels:
     ) -> None:
         """Take the label raster of every scene, by the scene's path.
 
-        Without `class_names` the classes are the values found, named by what the rasters say about them.
+        Without `class_names` the classes are the values found, named by `geofoundry.data.class_naming`.
 
         Raises:
             DataError: when a label can't be read, or its values can't be classes.
@@ -132,13 +132,14 @@ class RasterLabels:
                 found |= {int(value) for value in values if value == value}
         if faults:
             raise DataError(faults)
-        self.class_names = dict(class_names) if class_names else self._names_of(found)
+        naming = self._naming(found)
+        self.class_names = dict(class_names) if class_names else naming.names
+        # What a legend beside the labels calls unlabelled is so, whatever the files' nodata tag says.
+        self._unlabelled = {ignore_index} if class_names or naming.ignore is None else {ignore_index, naming.ignore}
 
-    def _names_of(self, found: set[int]) -> dict[int, str]:
-        known: dict[int, str] = {}
-        for path in self._headers:
-            known = read_class_names(path) | known
-        return {value: known.get(value, f"class {value}") for value in sorted(found)}
+    def _naming(self, found: set[int]) -> Naming:
+        nodata = {header.nodata[0] for header in self._headers.values()}
+        return name_classes(found, list(self._headers), nodata.pop() if len(nodata) == 1 else None)
 
     def identity(self) -> dict[str, Any]:
         """Return the files' states and the classes."""
@@ -176,7 +177,7 @@ class RasterLabels:
                     write(self._encoded(warped.read(1, window=window), nodata), window)
 
     def _encoded(self, values: np.ndarray, nodata: float | None) -> np.ndarray:
-        unlabelled = values == self._ignore_index
+        unlabelled = np.isin(values, list(self._unlabelled))
         if nodata is not None:
             unlabelled |= np.isnan(values) if nodata != nodata else values == nodata
         return np.where(unlabelled, self._ignore_index, values).astype(np.uint8)

@@ -9,13 +9,15 @@ import numpy as np
 
 from geofoundry.core.errors import ConfigError, DataError, Fault, plural
 from geofoundry.data.balance import deal_out
-from geofoundry.data.grouping import Grouping
+from geofoundry.data.grouping import Grouping, merge_groups
 from geofoundry.data.overlaps import overlapping_pairs
 from geofoundry.data.split_items import SplitItem, class_table
 
 TRAIN, VAL, TEST = "train", "val", "test"
 # Where two splits share ground the one that is later here keeps the item.
 PRECEDENCE = (TRAIN, VAL, TEST)
+# Groups that share ground are merged as long as this part of them remains; else items at their borders are left out.
+LEAST_LEFT_BY_MERGING = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +68,18 @@ def split_items(
         ConfigError: when the fractions don't leave anything for train.
         DataError: when there are too few groups, or the buffer leaves a split empty.
     """
-    shares = {TRAIN: 1.0 - val_fraction - test_fraction, VAL: val_fraction, TEST: test_fraction}
+    # Test before val: where a class is in two groups only, the second is for testing.
+    shares = {TRAIN: 1.0 - val_fraction - test_fraction, TEST: test_fraction, VAL: val_fraction}
     if val_fraction < 0 or test_fraction < 0 or shares[TRAIN] <= 1e-9:
         got = f"val_fraction {val_fraction}, test_fraction {test_fraction}"
         raise ConfigError(Fault("the fractions leave nothing to train on", got=got, expected="a sum below 1"))
     shares = {name: share for name, share in shares.items() if share > 0}
     ordered = sorted(items, key=lambda item: item.key)
-    grouping = group(ordered)
-    _require_groups(grouping, len(shares))
+    grouping = _groups(ordered, group, len(shares))
     dealt = _deal(ordered, grouping.group, list(shares.values()), seed)
     names = [list(shares)[number] for number in dealt]
-    return _separated(ordered, names, list(shares), grouping.method, buffer_m, buffer_px)
+    used = [name for name in PRECEDENCE if name in shares]
+    return _separated(ordered, names, used, grouping.method, buffer_m, buffer_px)
 
 
 def fold_items(
@@ -103,8 +106,7 @@ def fold_items(
             Fault("such folds can't be made", got=got, expected="at least 2 folds, a val_fraction below 1")
         )
     ordered = sorted(items, key=lambda item: item.key)
-    grouping = group(ordered)
-    _require_groups(grouping, max(folds, 3 if val_fraction else 2))
+    grouping = _groups(ordered, group, max(folds, 3 if val_fraction else 2))
     fold_of_item = _deal(ordered, grouping.group, [1.0] * folds, seed)
     splits = []
     for fold in range(folds):
@@ -117,6 +119,17 @@ def fold_items(
         used = [name for name in PRECEDENCE if name in set(names)]
         splits.append(_separated(ordered, names.tolist(), used, grouping.method, buffer_m, buffer_px))
     return splits
+
+
+def _groups(items: Sequence[SplitItem], group: Callable[[Sequence[SplitItem]], Grouping], needed: int) -> Grouping:
+    """Group the items, merging groups that share ground where enough of them remain."""
+    grouping = group(items)
+    pairs = grouping.group[overlapping_pairs(items)]
+    merged = merge_groups(grouping, pairs)
+    if merged.count >= max(needed, LEAST_LEFT_BY_MERGING * grouping.count):
+        grouping = merged
+    _require_groups(grouping, needed)
+    return grouping
 
 
 def _require_groups(grouping: Grouping, needed: int) -> None:

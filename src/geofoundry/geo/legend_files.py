@@ -10,7 +10,7 @@ from pathlib import Path
 from geofoundry.core.errors import DataError, Fault
 from geofoundry.core.files import write_text
 from geofoundry.geo.colors import Color, color_code
-from geofoundry.geo.reading import open_raster
+from geofoundry.geo.reading import open_raster, opening
 
 CLASS_NAMES_TAG = "CLASS_NAMES"
 
@@ -67,7 +67,7 @@ def read_class_names(raster_path: str | Path) -> dict[int, str]:
     Raises:
         DataError: when the raster or its `.aux.xml` can't be read.
     """
-    with open_raster(raster_path) as dataset:
+    with opening(), open_raster(raster_path) as dataset:
         tag = dataset.tags().get(CLASS_NAMES_TAG, "")
     return _from_tag(tag) or _from_gdal_names(gdal_names_path(raster_path))
 

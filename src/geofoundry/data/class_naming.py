@@ -1,0 +1,77 @@
+"""What the classes of label files are called, as far as anything beside them tells."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from geofoundry.geo.legend_files import read_class_names
+
+LEGEND_FILES = ("classes.json", "meta.json")
+LIKELY_UNLABELLED = 255
+
+
+@dataclass(frozen=True, slots=True)
+class Naming:
+    """Class names by label value, the label value that means unlabelled, and where both are from."""
+
+    names: dict[int, str]
+    ignore: int | None
+    source: str
+
+
+def name_classes(values: Iterable[int], labels: Iterable[Path], nodata: float | None) -> Naming:
+    """Name the values of label files.
+
+    Names come from a `classes.json` or `meta.json` beside the files or one folder up, that has `classes` (value to
+    name, or a list) and maybe `ignore_index`; else from the files themselves (the tag `CLASS_NAMES`, GDAL's category
+    names). They count only if they name every value. A class that is named but doesn't occur is kept.
+
+    Unlabelled is what such a file says, else the files' nodata value, else 255 where it occurs and has no name.
+    """
+    paths, found = list(labels), set(values)
+    for names, ignore, source in _legends(paths):
+        if ignore is None:
+            ignore = _unlabelled(found, names, nodata)
+        if names and found - {ignore} <= names.keys():
+            kept = {value: name for value, name in sorted(names.items()) if value != ignore}
+            return Naming(kept, ignore, source)
+    ignore = _unlabelled(found, {}, nodata)
+    unnamed = {value: f"class {value}" for value in sorted(found - {ignore})}
+    return Naming(unnamed, ignore, "the values found; give them names")
+
+
+def _unlabelled(found: set[int], names: Mapping[int, str], nodata: float | None) -> int | None:
+    if nodata is not None and float(nodata).is_integer() and int(nodata) not in names:
+        return int(nodata)
+    return LIKELY_UNLABELLED if LIKELY_UNLABELLED in found and LIKELY_UNLABELLED not in names else None
+
+
+def _legends(labels: Sequence[Path]) -> Iterator[tuple[dict[int, str], int | None, str]]:
+    """Yield names, ignore index and source of every legend there is, the most explicit first."""
+    for folder in labels[0].resolve().parents[:2] if labels else ():
+        for name in LEGEND_FILES:
+            try:
+                legend = json.loads((folder / name).read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue
+            if isinstance(legend, dict):
+                ignore = legend.get("ignore_index")
+                yield _plain_names(legend.get("classes")), ignore if isinstance(ignore, int) else None, name
+    if labels:
+        yield read_class_names(labels[0]), None, "the label files"
+
+
+def _plain_names(classes: Any) -> dict[int, str]:
+    """Return value to name of what stands in a legend file, empty when it isn't that."""
+    if isinstance(classes, list):
+        return {value: str(name) for value, name in enumerate(classes)}
+    if not isinstance(classes, dict):
+        return {}
+    try:
+        return {int(value): str(name) for value, name in classes.items()}
+    except ValueError:
+        return {}
