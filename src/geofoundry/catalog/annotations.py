@@ -8,7 +8,8 @@ from geofoundry.catalog.source_files import SourceModule, find_expression
 
 MAX_ALIAS_DEPTH = 6
 
-_TYPING_FORMS = {"Union", "Optional", "Literal", "List", "Dict", "Tuple", "Sequence", "list", "dict", "tuple", "set"}
+_UNIONS = {"Union", "Optional", "Literal"}
+_CONTAINERS = {"List", "Dict", "Tuple", "Sequence", "Iterable", "Mapping", "list", "dict", "tuple", "set"}
 
 
 def expand_aliases(node: ast.expr, module: SourceModule) -> str:
@@ -64,7 +65,7 @@ class _Expander(ast.NodeTransformer):
 def _is_typing_form(node: ast.expr) -> bool:
     if isinstance(node, ast.Subscript):
         name = node.value.attr if isinstance(node.value, ast.Attribute) else getattr(node.value, "id", "")
-        return name in _TYPING_FORMS
+        return name in _UNIONS | _CONTAINERS
     if isinstance(node, ast.BinOp):
         return isinstance(node.op, ast.BitOr)
     return False

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from geofoundry.catalog import REGISTRIES, ComponentRegistry, MultiSourceRegistry
+from geofoundry.catalog import MODEL_FACTORY_REGISTRY, REGISTRIES, ComponentRegistry, MultiSourceRegistry
 from geofoundry.catalog.component_registry import unknown_name
 from geofoundry.catalog.library_names import (
     CALLBACKS,
@@ -44,10 +44,15 @@ class CatalogEntry:
     address: str
 
     def signature(self) -> StaticSignature | None:
-        """Return what it takes, without importing it; None when no file tells it."""
+        """Return what it takes, without importing it; None when no file tells it.
+
+        Of a model factory that is what its `build_model` takes, which is what a configuration gives to it.
+        """
         if self.kind in LIBRARY_KINDS:
             return read_signature(self.address)
         registry = REGISTRIES[self.kind]
+        if self.kind == "model-factories":
+            return MODEL_FACTORY_REGISTRY.signature_of_method(self.name, "build_model")
         if isinstance(registry, MultiSourceRegistry):
             return registry.sources[self.source].signature(self.name)
         return registry.signature(self.name)

@@ -231,6 +231,7 @@ def check_arguments(
     *,
     provided: Iterable[str] = (),
     prefix: str = "",
+    missing: bool = True,
 ) -> None:
     """Check arguments against a signature: unknown names, missing ones, values of the wrong type.
 
@@ -242,6 +243,7 @@ def check_arguments(
         arguments: What it is given, without the prefix.
         provided: Arguments that are filled in by us.
         prefix: What the user writes before an argument, such as `backbone_`.
+        missing: Report arguments that are not given.
     """
     provided = set(provided)
     open_to_user = [name for name in signature.names() if name not in provided]
@@ -255,7 +257,7 @@ def check_arguments(
         else:
             check_value(report, place, owner, parameter, value, label=f"{prefix}{name}")
     for parameter in signature.parameters:
-        if parameter.required and parameter.name not in provided and parameter.name not in arguments:
+        if missing and parameter.required and parameter.name not in {*provided, *arguments}:
             report.error(
                 path,
                 f"{owner} needs the argument {prefix + parameter.name!r}",

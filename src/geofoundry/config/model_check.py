@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from geofoundry.catalog import (
@@ -97,14 +97,11 @@ class ModelCheck:
             whole = f"{part.word}_kwargs"
             given = [key for key in arguments if str(key).startswith(part.prefix) and key != whole]
             grouped[part.word] = {str(key)[len(part.prefix) :]: arguments[key] for key in given}
-            if arguments.get(whole) and given:
-                self.report.error(
-                    (*path, given[0]),
-                    f"arguments of the {part.word} are given both in {whole} and with the prefix {part.prefix}",
-                    got=", ".join(map(str, given)),
-                    expected="one of the two ways",
-                    mend=f"move them into {whole}, or remove {whole}",
-                )
+            twice = arguments[whole] if isinstance(arguments.get(whole), Mapping) else {}
+            for name in grouped[part.word].keys() & twice:
+                key = f"{part.prefix}{name}"
+                self.report.error((*path, key), f"{key} is given twice", mend=f"remove it here or in {whole}")
+                del grouped[part.word][name]
         return grouped
 
     def _check_own(
@@ -156,13 +153,23 @@ class ModelCheck:
         if part is HEAD and not name:
             return
         whole = f"{part.word}_kwargs"
-        if arguments.get(whole) and isinstance(arguments[whole], Mapping):
-            self.check_component((*path, whole), (*path, part.word), part, name, arguments[whole])
-        else:
-            self.check_component(path, (*path, part.word), part, name, prefixed, prefix=part.prefix)
+        given = arguments.get(whole)
+        place = (*path, part.word)
+        if isinstance(given, Mapping) and name in part.registry:
+            self.check_component((*path, whole), place, part, name, given, missing=False)
+            part = replace(part, provided=(*part.provided, *given))
+        self.check_component(path, place, part, name, prefixed, prefix=part.prefix)
 
     def check_component(
-        self, path: Path, name_path: Path, part: Part, name: str, arguments: Mapping[str, Any], *, prefix: str = ""
+        self,
+        path: Path,
+        name_path: Path,
+        part: Part,
+        name: str,
+        arguments: Mapping[str, Any],
+        *,
+        prefix: str = "",
+        missing: bool = True,
     ) -> None:
         """Check a component's name and its arguments."""
         try:
@@ -174,7 +181,16 @@ class ModelCheck:
             owner = name if part is not HEAD else f"the head {name}"
             if part is BACKBONE and signature.address == TIMM_BUILDER:
                 arguments = self._refuse_meaningless(path, name, arguments, prefix)
-            check_arguments(self.report, path, owner, signature, arguments, provided=part.provided, prefix=prefix)
+            check_arguments(
+                self.report,
+                path,
+                owner,
+                signature,
+                arguments,
+                provided=part.provided,
+                prefix=prefix,
+                missing=missing,
+            )
 
     def _refuse_meaningless(self, path: Path, name: str, arguments: Mapping[str, Any], prefix: str) -> dict[str, Any]:
         """Report keywords of timm's that mean nothing for a backbone; return the others."""

@@ -257,3 +257,25 @@ def test_missing_packages_name_their_extra(check_text: Check, monkeypatch: pytes
         "init_args: {save_dir: logs}", "init_args: {}"
     )
     assert only(check_text(text)).mend == "pip install wandb"
+
+
+def test_arguments_of_a_part_may_come_in_one_mapping(check_text: Check):
+    text = GOOD.replace("decoder_channels: 64", "decoder_kwargs: {channels: 64}")
+    assert check_text(text) == []
+    assert "unknown argument 'chanels'" in only(check_text(text.replace("{channels", "{chanels"))).what
+    twice = text.replace("decoder_kwargs:", "decoder_channels: 32\n      decoder_kwargs:")
+    assert "decoder_channels is given twice" in only(check_text(twice)).what
+    assert "decoder_kwargs" in only(check_text(text.replace("{channels: 64}", "[64]"))).what
+
+
+def test_a_neck_that_is_no_mapping(check_text: Check):
+    text = GOOD.replace("- {name: LearnedInterpolateToPyramidal}", "- LearnedInterpolateToPyramidal")
+    assert only(check_text(text)).mend == "write {name: LearnedInterpolateToPyramidal}"
+
+
+def test_schedulers_in_a_sequence(check_text: Check):
+    right = "{schedulers: {LambdaLR: {lr_lambda: linear_warmup}, StepLR: {step_size: 3}}, milestones: [5]}"
+    text = GOOD.replace("OneCycleLR", "SequentialLR").replace("{pct_start: 0.2}", right)
+    assert [str(fault) for fault in check_text(text)] == []
+    assert "unknown scheduler 'StpLR'" in only(check_text(text.replace("StepLR", "StpLR"))).what
+    assert "unknown argument 'stepsize'" in check_text(text.replace("step_size", "stepsize"))[0].what
