@@ -42,7 +42,7 @@ class UNetDecoder(nn.Module):
                 and so on unless given.
             use_batchnorm: The norm, as segmentation-models-pytorch takes it: batchnorm, groupnorm, identity, ...
             attention_type: Attention in each step: `scse`, or none.
-            enlarge_last: Whether the last step, which joins nothing, doubles the size.
+            enlarge_last: Whether the last step, which joins nothing, doubles the size; it never goes beyond the image.
             reductions: How many times smaller than the image each map is, when known.
 
         Raises:
@@ -73,7 +73,8 @@ class UNetDecoder(nn.Module):
         )
         initialize_decoder(self.decoder)
         tolerate_single_values(self.decoder)
-        self.enlarge_last = enlarge_last
+        starts_at_full_size = reductions is not None and reductions[0] <= 1
+        self.enlarge_last = enlarge_last and not starts_at_full_size
         self.out_channels = channels[-1]
 
     def forward(self, features: list[Tensor]) -> Tensor:
