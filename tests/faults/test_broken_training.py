@@ -16,14 +16,14 @@ import torch
 from geofoundry.runs import RunFolder
 from tests.integration.conftest import CONFIG, write_chips
 
-EPOCHS = 4
+EPOCHS = 12
 
 
 @pytest.fixture(scope="module")
 def workplace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("broken")
     write_chips(folder / "data", count=12)
-    text = CONFIG.replace("ROOT", str(folder / "data")).replace("max_epochs: 4", f"max_epochs: {EPOCHS}")
+    text = CONFIG.replace("ROOT", str(folder / "data")).replace("max_epochs: 6", f"max_epochs: {EPOCHS}")
     (folder / "fit.yaml").write_text(text)
     return folder
 

@@ -46,15 +46,15 @@ model:
   init_args:
     model_factory: EncoderDecoderFactory
     model_args:
-      backbone: timm_resnet10t
+      backbone: UNetEncoder
       backbone_bands: [BLUE, GREEN, RED, NIR]
-      backbone_out_indices: [0, 1, 2]
+      backbone_channels: [8, 16]
       decoder: UNetDecoder
-      decoder_channels: [16, 8, 8]
+      decoder_channels: [16, 8]
       num_classes: 3
       head_dropout: 0.1
     loss: {ce: 0.5, dice: 0.5}
-    lr: 3.0e-3
+    lr: 2.0e-2
 data:
   class_path: SegmentationDataModule
   init_args:
@@ -65,10 +65,10 @@ data:
     classes: [water, forest, soil]
     val_fraction: 0.25
     test_fraction: 0.25
-    batch_size: 4
+    batch_size: 2
     num_workers: 0
     train_transforms: [{name: D4}]
-trainer: {max_epochs: 4, accelerator: cpu, devices: 1}
+trainer: {max_epochs: 6, accelerator: cpu, devices: 1}
 run: {root: RUNS, name: chips}
 """
 

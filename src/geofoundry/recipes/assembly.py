@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import traceback
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import yaml
 from jsonargparse import ArgumentError, Namespace
 from lightning.pytorch import Callback, LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
 
 from geofoundry.core.errors import ConfigError, Fault
+from geofoundry.recipes.progress_bar import quieten_lightning
 
 # Sections that our own recipes act on; LightningCLI knows nothing of them.
 OWN_KEYS = ("custom_modules_path", "run", "ckpt_path")
@@ -39,16 +42,22 @@ def assemble(
     the place of ours. Without a logger of ours nothing is logged: that is a verb which leaves no trace.
 
     Raises:
-        ConfigError: when a value has a type that a constructor can't take.
+        ConfigError: when a value has a type that a constructor can't take. What a constructor itself raises comes
+            through unchanged.
     """
     config = {key: value for key, value in resolved.items() if key not in OWN_KEYS}
     config["seed_everything"] = seed
+    config["trainer"] = {"enable_model_summary": False, **(config.get("trainer") or {})}
+    quieten_lightning()
     try:
         with warnings.catch_warnings():
             # LightningCLI calls jsonargparse by names that are on their way out; not a matter for our users.
             warnings.filterwarnings("ignore", message=r"(?s).*(JsonargparseDeprecationWarning|was deprecated in v4)")
             cli = _Cli(config, loggers, callbacks)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
+        raised_inside = _constructor_error(error)
+        if raised_inside is not None:
+            raise raised_inside from None
         raise ConfigError(
             Fault(
                 what="the configuration can't be turned into objects",
@@ -81,6 +90,8 @@ class _Cli(LightningCLI):
     def instantiate_trainer(self, **kwargs: Any) -> Trainer:
         given = {**self.config_init["trainer"], **kwargs}
         theirs = _as_list(given.get("callbacks"))
+        if given.get("enable_progress_bar") is False:
+            self._callbacks = [c for c in self._callbacks if not isinstance(c, ProgressBar)]
         user_saves = any(isinstance(callback, Checkpoint) for callback in theirs)
         ours = [c for c in self._callbacks if not (user_saves and isinstance(c, Checkpoint))]
         given["callbacks"] = [*theirs, *ours]
@@ -91,6 +102,20 @@ class _Cli(LightningCLI):
     def plain_config(self) -> dict[str, Any]:
         """Return the parsed configuration as plain data."""
         return yaml.safe_load(self.parser.dump(self.config, format="yaml"))
+
+
+def _constructor_error(error: BaseException) -> BaseException | None:
+    """Return what a constructor raised: jsonargparse wraps it in an error of its own about types."""
+    chain: list[BaseException] = []
+    step: BaseException | None = error
+    while step is not None and step not in chain:
+        chain.append(step)
+        step = step.__cause__
+    for cause in reversed(chain[1:]):
+        frames = traceback.extract_tb(cause.__traceback__)
+        if frames and "jsonargparse" not in Path(frames[-1].filename).parts:
+            return cause
+    return None
 
 
 def _as_list(value: Any) -> list[Any]:

@@ -50,6 +50,18 @@ def test_a_wrong_type_is_a_config_error():
         assemble({**CONFIG, "trainer": {"max_epochs": "many"}}, seed=0)
 
 
+@pytest.mark.parametrize(
+    ("expression", "error"), [("{'decoder': 'UNetDecodr'}", ConfigError), ("{'num_classes': 1}", ConfigError)]
+)
+def test_what_a_constructor_raises_comes_through_as_itself(expression, error):
+    task = "geofoundry.tasks.segmentation.SemanticSegmentationTask"
+    model_args = {"backbone": "UNetEncoder", "backbone_in_chans": 2, "decoder": "FCNDecoder", "num_classes": 2}
+    broken = {"class_path": task, "init_args": {"model_args": {**model_args, **eval(expression)}}}
+    with pytest.raises(error) as caught:
+        assemble({**CONFIG, "model": broken}, seed=0)
+    assert "Union" not in str(caught.value)
+
+
 def test_the_seed_of_an_epoch_depends_on_run_and_epoch_alone():
     seeds = {seed_of_epoch(seed, epoch) for seed in range(5) for epoch in range(50)}
     assert len(seeds) == 250
