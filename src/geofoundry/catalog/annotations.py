@@ -54,12 +54,20 @@ class _Expander(ast.NodeTransformer):
         return node
 
     def _expand(self, node: ast.Name | ast.Attribute) -> ast.expr:
-        if self.depth >= MAX_ALIAS_DEPTH:
+        if self.depth >= MAX_ALIAS_DEPTH or self._is_of_another_package(node):
             return node
         found = find_expression(self.module, node)
         if found is None or not isinstance(found.node, ast.expr) or not _is_typing_form(found.node):
             return node
         return _Expander(found.module, self.depth + 1).visit(_copy(found.node))
+
+    def _is_of_another_package(self, node: ast.expr) -> bool:
+        # A class of another library stays a class; to open that library's files would only cost time.
+        first = node
+        while isinstance(first, ast.Attribute):
+            first = first.value
+        source, _ = self.module.imports.get(getattr(first, "id", ""), (self.module.name, ""))
+        return source.partition(".")[0] != self.module.name.partition(".")[0]
 
 
 def _is_typing_form(node: ast.expr) -> bool:

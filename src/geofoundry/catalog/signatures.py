@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import ast
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from geofoundry.catalog.annotations import expand_aliases
@@ -20,6 +21,7 @@ from geofoundry.catalog.source_files import Found, SourceModule, find_address, f
 
 HOME_PACKAGE = "geofoundry"
 MAX_DEPTH = 12
+MISSING = object()
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
@@ -149,13 +151,13 @@ def _read_method(owner: str, name: str) -> StaticSignature | None:
     if found is None or not isinstance(found.node, ast.ClassDef):
         return None
     lineage = _lineage(found)
-    for position, ancestor in enumerate(lineage):
+    for ancestor in lineage:
         if ancestor is None or not isinstance(ancestor.node, ast.ClassDef):
             return None
         node = _method(ancestor.node, name)
         if node is not None:
             static = any(isinstance(item, ast.Name) and item.id == "staticmethod" for item in node.decorator_list)
-            taken = _taken_by_function(ancestor.module, node, lineage[position + 1 :], 0, bound=not static)
+            taken = _taken_by_function(ancestor.module, node, lineage, 0, bound=not static)
             summary = first_line(ast.get_docstring(node))
             return StaticSignature(f"{found.address}.{name}", summary, tuple(taken.parameters), taken.takes_any)
     return None
@@ -173,45 +175,46 @@ def _taken_by(found: Found, depth: int) -> _Taken:
     assert not isinstance(found.node, ast.expr)
     if isinstance(found.node, ast.ClassDef):
         return _taken_by_class(found, _lineage(found), depth)
-    return _taken_by_function(found.module, found.node, [], depth, bound=False)
+    return _taken_by_function(found.module, found.node, iter(()), depth, bound=False)
 
 
-def _lineage(found: Found, depth: int = 0) -> list[Found | None]:
-    """Return the class and its ancestors, depth first; None stands for a base whose file can't be read."""
+def _lineage(found: Found, depth: int = 0) -> Iterator[Found | None]:
+    """Yield the class and its ancestors, depth first; None stands for a base whose file can't be read.
+
+    Files of ancestors are opened when they are reached, which with large libraries above them is often never.
+    """
     assert isinstance(found.node, ast.ClassDef)
-    classes: list[Found | None] = [found]
+    yield found
     for base in found.node.bases:
         name = base.value if isinstance(base, ast.Subscript) else base
         if isinstance(name, ast.Name | ast.Attribute) and _last(name) in ("object", "Generic", "ABC", "Protocol"):
             continue
         parent = find_expression(found.module, name) if depth < MAX_DEPTH else None
         if parent is None or not isinstance(parent.node, ast.ClassDef):
-            classes.append(None)
+            yield None
         else:
-            classes.extend(_lineage(parent, depth + 1))
-    return classes
+            yield from _lineage(parent, depth + 1)
 
 
 def _last(node: ast.Name | ast.Attribute) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr
 
 
-def _taken_by_class(found: Found, lineage: list[Found | None], depth: int) -> _Taken:
+def _taken_by_class(found: Found, lineage: Iterator[Found | None], depth: int) -> _Taken:
     """Read the first `__init__` (or dataclass fields) in the line of ancestors."""
-    for position, ancestor in enumerate(lineage):
+    for ancestor in lineage:
         if ancestor is None:
             return _Taken(takes_any=True)
         assert isinstance(ancestor.node, ast.ClassDef)
         assert isinstance(found.node, ast.ClassDef)
         constructor = _method(ancestor.node, "__init__") or _method(ancestor.node, "__new__")
         if constructor is not None:
-            rest = lineage[position + 1 :]
-            taken = _taken_by_function(ancestor.module, constructor, rest, depth, bound=True)
+            taken = _taken_by_function(ancestor.module, constructor, lineage, depth, bound=True)
             texts = argument_texts(ast.get_docstring(found.node))
             taken.parameters = [replace(p, doc=p.doc or texts.get(p.name, "")) for p in taken.parameters]
             return taken
         if _is_dataclass(ancestor.node):
-            return _taken_by_dataclass(lineage[position:])
+            return _taken_by_dataclass([ancestor, *lineage])
     return _Taken()
 
 
@@ -247,7 +250,7 @@ def _taken_by_dataclass(lineage: list[Found | None]) -> _Taken:
 
 
 def _taken_by_function(
-    module: SourceModule, node: Function, parents: list[Found | None], depth: int, *, bound: bool
+    module: SourceModule, node: Function, parents: Iterator[Found | None], depth: int, *, bound: bool
 ) -> _Taken:
     """Read a function's parameters; follow its `**kwargs` when they go to one known place."""
     taken = _Taken(parameters=_own_parameters(module, node, bound))
@@ -285,7 +288,7 @@ def _own_parameters(module: SourceModule, node: Function, bound: bool) -> list[S
 
 
 def _handed_on(
-    module: SourceModule, node: Function, parents: list[Found | None], keywords: str, depth: int
+    module: SourceModule, node: Function, parents: Iterator[Found | None], keywords: str, depth: int
 ) -> _Taken | None:
     """Return what the one call that gets `**keywords` takes beyond what the call itself gives it, or None."""
     calls = [
@@ -344,9 +347,11 @@ def _is_super_init(function: ast.expr) -> bool:
     )
 
 
-def _taken_by_parents(parents: list[Found | None], depth: int) -> _Taken | None:
-    if not parents:
+def _taken_by_parents(parents: Iterator[Found | None], depth: int) -> _Taken | None:
+    parent = next(parents, MISSING)
+    if parent is MISSING:
         return _Taken()
-    if parents[0] is None:
+    if parent is None:
         return None
-    return _taken_by_class(parents[0], parents, depth + 1)
+    assert isinstance(parent, Found)
+    return _taken_by_class(parent, chain([parent], parents), depth + 1)

@@ -9,7 +9,6 @@ import re
 import shutil
 import sys
 from dataclasses import asdict, dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -136,6 +135,8 @@ def _extras(diagnosis: Diagnosis) -> tuple[dict[str, str], list[str]]:
 
 def _requirements() -> dict[str, list[tuple[str, str, str]]]:
     """Return (package, its extras, version) of every extra of ours, from the installed metadata."""
+    from importlib import metadata
+
     found: dict[str, list[tuple[str, str, str]]] = {}
     for text in metadata.requires("geofoundry") or []:
         match = _REQUIREMENT.match(text)
@@ -170,6 +171,8 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def _version(name: str) -> str | None:
+    from importlib import metadata
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -32,7 +32,11 @@ def check_task(report: Report, classes: ClassCheck, task: NamedClass) -> None:
     _check_named(report, path, arguments, "optimizer", "optimizer_hparams", OPTIMIZERS, ("params", "lr"))
     _check_named(report, path, arguments, "scheduler", "scheduler_hparams", SCHEDULERS, ("optimizer",))
     _check_outputs(report, path, arguments)
+    _check_auxiliary_losses(report, path, arguments)
     _check_counts(report, task)
+    lr = arguments.get("lr")
+    if isinstance(lr, int | float) and not isinstance(lr, bool) and not lr > 0:
+        report.error((*path, "lr"), "a learning rate must be above 0", got=repr(lr), mend="1.0e-4 is a usual one")
 
 
 def _check_model(report: Report, classes: ClassCheck, task: NamedClass) -> None:
@@ -168,6 +172,26 @@ def _check_outputs(report: Report, path: Path, arguments: Mapping[str, Any]) -> 
         if word not in known:
             place = (*path, "output_on_inference", *([index] if listed else []))
             report.unknown(place, "output", word, known)
+
+
+def _check_auxiliary_losses(report: Report, path: Path, arguments: Mapping[str, Any]) -> None:
+    """Check that every auxiliary head has a weight for its loss, and every weight a head."""
+    heads, weights = arguments.get("aux_heads") or [], arguments.get("aux_loss") or {}
+    if not isinstance(heads, list) or not isinstance(weights, Mapping) or (not heads and not weights):
+        return
+    given = [head.get("name") for head in heads if isinstance(head, Mapping)]
+    names = [name for name in given if isinstance(name, str)]
+    if len(names) < len(heads):
+        return
+    for name in weights:
+        if name not in names:
+            report.unknown((*path, "aux_loss", name), "auxiliary head", name, names)
+    for index, name in enumerate(names):
+        if name not in weights:
+            mend = f"add {name}: 0.4 under aux_loss"
+            report.error(
+                (*path, "aux_heads", index), f"the auxiliary head {name!r} has no weight in aux_loss", mend=mend
+            )
 
 
 def _check_counts(report: Report, task: NamedClass) -> None:

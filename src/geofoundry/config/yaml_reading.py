@@ -17,7 +17,7 @@ from geofoundry.core.errors import ConfigError, Fault
 Path = tuple[str | int, ...]
 
 # Aliases of aliases can grow without bound; no honest configuration comes near this.
-MAX_NODES = 100_000
+MAX_NODES = 50_000
 
 COLLECTION_TAGS = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 _MERGE_TAG = "tag:yaml.org,2002:merge"
