@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from geofoundry.cli.fault_text import print_faults
 
 if TYPE_CHECKING:
     from geofoundry.core.errors import Fault
@@ -37,7 +38,7 @@ def check(
         found = _faults_of(group, overrides)
         faults += found
         if not as_json:
-            _print_faults(found, ", ".join(group))
+            print_faults(found, ", ".join(group))
     errors = sum(fault.severity == "error" for fault in faults)
     if as_json:
         plain = {
@@ -115,38 +116,3 @@ def _faults_of(files: list[str], overrides: list[str]) -> list[Fault]:
     except ConfigError as error:
         return list(error.faults)
     return check_config(document)
-
-
-def _print_faults(faults: list[Fault], files: str) -> None:
-    from geofoundry.core.errors import plural
-
-    colored = sys.stdout.isatty()
-    for fault in faults:
-        typer.echo(_painted(fault) if colored else _plain(fault))
-    errors = sum(fault.severity == "error" for fault in faults)
-    warnings = len(faults) - errors
-    counts = [plural(errors, "fault")] if errors else ["no faults"]
-    if warnings:
-        counts.append(plural(warnings, "warning"))
-    summary = f"{files}: {', '.join(counts)}"
-    typer.echo(typer.style(summary, fg=typer.colors.RED if errors else typer.colors.GREEN) if colored else summary)
-
-
-def _plain(fault: Fault) -> str:
-    text = str(fault)
-    if fault.severity == "error":
-        return text
-    head, _, rest = text.partition("\n")
-    place = f"{fault.where}: "
-    head = place + "warning: " + head.removeprefix(place)
-    return f"{head}\n{rest}" if rest else head
-
-
-def _painted(fault: Fault) -> str:
-    lines = _plain(fault).splitlines()
-    color = typer.colors.YELLOW if fault.severity == "warning" else typer.colors.RED
-    painted = [typer.style(lines[0], fg=color, bold=True)]
-    for line in lines[1:]:
-        is_mend = line.strip().startswith("mend")
-        painted.append(typer.style(line, fg=typer.colors.GREEN) if is_mend else line)
-    return "\n".join(painted)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from geofoundry.cli.tables import print_table
+from geofoundry.cli.data_reports import print_check, print_splits, print_statistics, print_summary
 
-if TYPE_CHECKING:
-    from geofoundry.data.prepare import PrepareSummary
-    from geofoundry.recipes.split_data import SplitReport
-
+EXIT_DATA = 3
 app = typer.Typer(help="Look at data, and make it ready for training.", no_args_is_help=True)
 
 Place = Annotated[
@@ -31,6 +28,116 @@ LabelGlob = Annotated[
 ]
 IgnoreIndex = Annotated[int | None, typer.Option(help="The label value that means unlabelled.", show_default=False)]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Bands = Annotated[
+    str | None,
+    typer.Option(help="Only these bands: names or indexes from 0, with commas between.", show_default=False),
+]
+DatasetBands = Annotated[
+    str | None, typer.Option(help="Names of all bands, where the files have none.", show_default=False)
+]
+Sensor = Annotated[
+    str | None, typer.Option(help="The sensor that band names belong to, such as sentinel2.", show_default=False)
+]
+Nodata = Annotated[str | None, typer.Option(help="The images' nodata value; nan for NaN.", show_default=False)]
+Classes = Annotated[
+    str | None,
+    typer.Option(
+        help="Class names with commas between, in the order of their values from 0.  [default: as found]",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None, typer.Option("-o", "--output", help="Write JSON to this file as well.", show_default=False)
+]
+
+
+@app.command(
+    "stats",
+    epilog="Examples: `geofoundry data stats -c fit.yaml -o statistics.json` · "
+    "`geofoundry data stats data/clouds --bands RED,NIR --ignore-index 255`",
+)
+def stats(
+    data: Place = None,
+    config: Config = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="train|val|test", help="Of this split.  [default: train; of a folder, all]"),
+    ] = None,
+    bands: Bands = None,
+    dataset_bands: DatasetBands = None,
+    sensor: Sensor = None,
+    classes: Classes = None,
+    ignore_index: IgnoreIndex = None,
+    nodata: Nodata = None,
+    image_glob: ImageGlob = None,
+    label_glob: LabelGlob = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """Print mean, spread, range and nodata share of each band, and the classes' pixels and shares.
+
+    The file of `-o` is what the datamodule's option `statistics` reads. Class weights are suggestions for
+    `model.init_args.class_weights`: one over the square root of the share.
+    """
+    from geofoundry.core.files import write_json
+    from geofoundry.recipes.data_selection import select_data
+    from geofoundry.recipes.examine_data import data_statistics
+
+    if split is not None:
+        _choice("--split", split, ("train", "val", "test"))
+    selection = select_data(data, config, image_glob=image_glob, label_glob=label_glob, ignore_index=ignore_index)
+    options = _data_options(bands, dataset_bands, sensor, classes, nodata, ignore_index, image_glob, label_glob)
+    report = data_statistics(selection, options, split)
+    if output is not None:
+        write_json(output, report.as_dict())
+    if as_json:
+        _print_json(report.as_dict())
+        return
+    print_statistics(report)
+    if output is not None:
+        typer.echo(f"wrote {output}")
+
+
+@app.command(
+    "check",
+    epilog="Examples: `geofoundry data check -c fit.yaml` · `geofoundry data check data/clouds --label-glob 'labels/*.tif'`",
+)
+def check(
+    data: Place = None,
+    config: Config = None,
+    bands: Bands = None,
+    dataset_bands: DatasetBands = None,
+    sensor: Sensor = None,
+    classes: Classes = None,
+    ignore_index: IgnoreIndex = None,
+    nodata: Nodata = None,
+    image_glob: ImageGlob = None,
+    label_glob: LabelGlob = None,
+    output: Output = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look at every file and report everything that is wrong or odd; exit with 3 if anything is wrong.
+
+    Pairs, sizes, grids, bands, nodata, undeclared NaN, labels outside the classes, classes that never occur, values in
+    a wrong unit, identical files, and splits that share ground.
+    """
+    from geofoundry.core.files import write_json
+    from geofoundry.recipes.data_selection import select_data
+    from geofoundry.recipes.examine_data import check_data
+
+    selection = select_data(data, config, image_glob=image_glob, label_glob=label_glob, ignore_index=ignore_index)
+    options = _data_options(bands, dataset_bands, sensor, classes, nodata, ignore_index, image_glob, label_glob)
+    report = check_data(selection, options)
+    if output is not None:
+        write_json(output, report.as_dict())
+    if as_json:
+        _print_json(report.as_dict())
+    else:
+        print_check(report, str(config or data))
+        if output is not None:
+            typer.echo(f"wrote {output}")
+    if report.errors:
+        raise typer.Exit(EXIT_DATA)
 
 
 @app.command(
@@ -124,7 +231,7 @@ def split(
     if as_json:
         _print_json(report.as_dict())
     else:
-        _print_splits(report)
+        print_splits(report)
 
 
 @app.command(
@@ -158,13 +265,7 @@ def prepare(
         str | None, typer.Option(help="The polygons' field that holds the class.", show_default=False)
     ] = None,
     layer: Annotated[str | None, typer.Option(help="The layer of the polygons' file.", show_default=False)] = None,
-    classes: Annotated[
-        str | None,
-        typer.Option(
-            help="Class names with commas between, in the order of their ids from 0.  [default: as found]",
-            show_default=False,
-        ),
-    ] = None,
+    classes: Classes = None,
     ignore_index: Annotated[int, typer.Option(help="The value for unlabelled pixels.")] = 255,
     repair: Annotated[bool, typer.Option("--repair", help="Repair polygons that cross themselves.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace chips made with other settings.")] = False,
@@ -193,14 +294,41 @@ def prepare(
         settings,
         attribute=attribute,
         layer=layer,
-        classes=[name.strip() for name in classes.split(",")] if classes else None,
+        classes=_words(classes) if classes else None,
         repair=repair,
         overwrite=overwrite,
     )
     if as_json:
         _print_json(summary.as_dict())
     else:
-        _print_summary(summary, virtual)
+        print_summary(summary, virtual)
+
+
+def _data_options(
+    bands: str | None,
+    dataset_bands: str | None,
+    sensor: str | None,
+    classes: str | None,
+    nodata: str | None,
+    ignore_index: int | None,
+    image_glob: str | None,
+    label_glob: str | None,
+) -> dict[str, Any]:
+    """Return what was given on the command line as arguments of the datamodule."""
+    return {
+        "bands": [int(b) if b.isdigit() else b for b in _words(bands)] if bands else None,
+        "dataset_bands": _words(dataset_bands) if dataset_bands else None,
+        "sensor": sensor,
+        "classes": _words(classes) if classes else None,
+        "nodata": nodata,
+        "ignore_index": ignore_index,
+        "image_glob": image_glob,
+        "label_glob": label_glob,
+    }
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",")]
 
 
 def _choice(option: str, value: str, choices: tuple[str, ...]) -> Any:
@@ -216,39 +344,3 @@ def _choice(option: str, value: str, choices: tuple[str, ...]) -> Any:
 
 def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
-
-
-def _print_splits(report: SplitReport) -> None:
-    for number, split in enumerate(report.splits):
-        shares = split.class_shares()
-        ids = list(next(iter(shares.values())))
-        total = sum(len(items) for items in split.members.values())
-        rows = [
-            [name, len(items), f"{len(items) / total:.1%}", *(f"{shares[name][i]:.1%}" for i in ids)]
-            for name, items in split.members.items()
-        ]
-        if split.left_out:
-            rows.append(["left out", len(split.left_out), *[None] * (1 + len(ids))])
-        title = f"fold {number}" if len(report.splits) > 1 else ""
-        print_table(["split", "images", "share", *(f"class {i}" for i in ids)], rows, title=title)
-    typer.echo(f"{report.splits[0].method}")
-    for file in report.files:
-        typer.echo(f"wrote {file}")
-
-
-def _print_summary(summary: PrepareSummary, virtual: bool) -> None:
-    total = sum(summary.class_px.values())
-    rows = [[name, px, f"{px / total:.2%}"] for name, px in summary.class_px.items()]
-    rows.append(["(unlabelled)", summary.unlabelled_px, None])
-    print_table(["class", "pixels", "share"], rows)
-    what = "windows" if virtual else "chips"
-    dropped = f"{summary.dropped_unlabelled} without a label"
-    if summary.dropped_sparse:
-        dropped += f", {summary.dropped_sparse} labelled too little"
-    typer.echo(f"{summary.kept} {what} of {summary.scenes} scene(s); dropped {dropped}")
-    if summary.resumed:
-        typer.echo(f"{summary.resumed} of them were there already")
-    for remark in summary.remarks:
-        typer.echo(f"note: {remark}")
-    place = summary.out / "windows.csv" if virtual else summary.out
-    typer.echo(f"wrote {place}")

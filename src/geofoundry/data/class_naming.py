@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from geofoundry.core.errors import DataError, Fault
+from geofoundry.data.scan import FileScanner
 from geofoundry.geo.legend_files import read_class_names
 
 LEGEND_FILES = ("classes.json", "meta.json")
@@ -42,6 +44,39 @@ def name_classes(values: Iterable[int], labels: Iterable[Path], nodata: float | 
     ignore = _unlabelled(found, {}, nodata)
     unnamed = {value: f"class {value}" for value in sorted(found - {ignore})}
     return Naming(unnamed, ignore, "the values found; give them names")
+
+
+def name_classes_of(labels: Sequence[Path]) -> Naming:
+    """Name the values of label files, all of which are looked at.
+
+    Raises:
+        DataError: when a file can't be read, or its values are too many or too odd for classes.
+    """
+    scanner = FileScanner()
+    headers = scanner.headers(labels)
+    summaries = scanner.labels([(path, None) for path in headers])
+    faults = list(scanner.faults)
+    for (path, _), summary in summaries.items():
+        odd = [value for value in summary.counts if not float(value).is_integer() and value == value]
+        if summary.truncated or odd:
+            got = "over 1000 different values" if summary.truncated else f"{odd[0]:g}"
+            faults.append(Fault("the values are no classes", str(path), got, "whole numbers", "is it an image?"))
+    if faults:
+        raise DataError(faults)
+    values = {int(value) for summary in summaries.values() for value in summary.counts if value == value}
+    nodata = {header.nodata[0] for header in headers.values()}
+    return name_classes(values, labels, nodata.pop() if len(nodata) == 1 else None)
+
+
+def label_arguments(names: Mapping[int, str], ignore: int | None) -> dict[str, Any]:
+    """Return the datamodule's arguments for label values with these names, and one that means unlabelled."""
+    classes = list(names.values()) if list(names) == list(range(len(names))) else dict(names)
+    if ignore is None:
+        return {"classes": classes}
+    if ignore >= len(names):
+        return {"classes": classes, "ignore_index": ignore}
+    # In batches classes count from 0, so a low number can't mean unlabelled as well.
+    return {"classes": classes, "ignore_index": LIKELY_UNLABELLED, "label_map": {ignore: LIKELY_UNLABELLED}}
 
 
 def _unlabelled(found: set[int], names: Mapping[int, str], nodata: float | None) -> int | None:

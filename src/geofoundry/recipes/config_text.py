@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from geofoundry.core.errors import plural
+from geofoundry.data.class_weights import suggest_class_weights
 
 if TYPE_CHECKING:
     from geofoundry.recipes.init_config import Plan
@@ -94,7 +95,7 @@ def _class_weights(plan: Plan) -> list[str]:
     shares = [share for share in plan.statistics.class_shares if share > 0]
     if not shares or max(shares) / min(shares) < IMBALANCED:
         return []
-    weights = suggested_weights(plan.statistics.class_shares)
+    weights = suggest_class_weights(plan.statistics.class_shares)
     listed = ", ".join(
         f"{name} {share:.1%}"
         for name, share in zip(plan.statistics.class_names, plan.statistics.class_shares, strict=True)
@@ -103,17 +104,6 @@ def _class_weights(plan: Plan) -> list[str]:
         f"The classes are imbalanced ({listed}). If a rare one is given up, try these weights (1 / sqrt of the share):"
     )
     return [*_comment(text, 4), f"    # class_weights: {_value(weights)}"]
-
-
-def suggested_weights(shares: tuple[float, ...]) -> list[float]:
-    """Return weights by one over the square root of each class's share, with mean 1; 1 for classes that don't occur.
-
-    The root keeps a very rare class from drowning the others.
-    """
-    raw = [share**-0.5 if share > 0 else 0.0 for share in shares]
-    present = [weight for weight in raw if weight]
-    mean = sum(present) / len(present) if present else 1.0
-    return [round(weight / mean, 3) if weight else 1.0 for weight in raw]
 
 
 def _ignore_index(plan: Plan) -> list[str]:

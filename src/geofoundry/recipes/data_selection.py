@@ -12,6 +12,7 @@ from geofoundry.core.errors import ConfigError, DataError, Fault, plural
 from geofoundry.data.pairing import Sample, list_images, pair_files
 from geofoundry.data.windows_file import WindowRow, read_windows
 
+DATAMODULE = "SegmentationDataModule"
 IMAGE_GLOB, LABEL_GLOB = "images/*.tif", "masks/*.tif"
 
 
@@ -42,6 +43,7 @@ class DataSelection:
             samples, faults = self._chips()
             rows = [WindowRow(sample) for sample in samples]
         if faults:
+            faults = list(dict.fromkeys(faults))
             raise DataError(faults, summary=f"{plural(len(faults), 'fault')} in {self.windows or self.root}")
         return rows
 
@@ -95,6 +97,11 @@ def _data_section(config: Path) -> dict[str, Any]:
     if document.faults:
         raise ConfigError(document.faults, summary=f"{plural(len(document.faults), 'fault')} in {config}")
     section = document.data.get("data")
+    name = section.get("class_path", DATAMODULE) if isinstance(section, Mapping) else DATAMODULE
+    if str(name).rpartition(".")[2] != DATAMODULE:
+        raise ConfigError(
+            Fault("these commands read no other datamodule than ours", "data.class_path", str(name), DATAMODULE)
+        )
     arguments = section.get("init_args", {}) if isinstance(section, Mapping) else None
     if not isinstance(arguments, Mapping):
         expected = "data: {class_path: SegmentationDataModule, init_args: {root: ...}}"

@@ -11,6 +11,7 @@ from typing import Any
 from geofoundry.core.errors import ConfigError, DataError, Fault, plural
 from geofoundry.core.files import write_json, write_text
 from geofoundry.data.checks import check_dataset
+from geofoundry.data.class_naming import label_arguments
 from geofoundry.data.image_spec import ImageSpec
 from geofoundry.data.inventory import ClassOptions, Inventory, take_inventory
 from geofoundry.data.sources import SampleSource
@@ -23,7 +24,6 @@ from geofoundry.recipes.init_layout import InitOptions, Layout, lay_out, shown_p
 CROP_PX = 256
 FEW_CHIPS, SMALL_CHIP_PX = 100, 128
 WANTED_STEPS = 1500
-UNLABELLED = 255
 ARGUMENTS_OF_SOURCE = ("root", "image_glob", "label_glob", "windows")
 
 
@@ -105,16 +105,7 @@ def _bands_of(layout: Layout) -> BandChoice:
 
 
 def _label_arguments(layout: Layout) -> dict[str, Any]:
-    """Return `classes`, and `ignore_index` and `label_map` where pixels can be unlabelled."""
-    naming = layout.naming
-    consecutive = list(naming.names) == list(range(len(naming.names)))
-    names = list(naming.names.values()) if consecutive else dict(naming.names)
-    if naming.ignore is None:
-        return {"classes": names}
-    if naming.ignore >= len(naming.names):
-        return {"classes": names, "ignore_index": naming.ignore}
-    # In batches classes count from 0, so a low number can't mean unlabelled as well.
-    return {"classes": names, "ignore_index": UNLABELLED, "label_map": {naming.ignore: UNLABELLED}}
+    return label_arguments(layout.naming.names, layout.naming.ignore)
 
 
 def _look(layout: Layout, bands: BandChoice, seed: int) -> tuple[Inventory, list[str]]:

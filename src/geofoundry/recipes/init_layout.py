@@ -15,7 +15,7 @@ import numpy as np
 
 from geofoundry.core.errors import DataError, Fault, GeofoundryError, plural
 from geofoundry.core.optional import require
-from geofoundry.data.class_naming import Naming, name_classes
+from geofoundry.data.class_naming import Naming, name_classes_of
 from geofoundry.data.grouping import group_by_block, group_by_polygon, group_by_scene
 from geofoundry.data.pairing import Sample
 from geofoundry.data.prepare import WINDOWS_FILE, CutSettings
@@ -208,19 +208,7 @@ def _is_enough(headers: Sequence[RasterHeader], polygons: LabelPolygons | None, 
 
 
 def _naming_of_rasters(labels: Sequence[Path], options: InitOptions) -> Naming:
-    scanner = FileScanner()
-    headers = scanner.headers(labels)
-    summaries = scanner.labels([(path, None) for path in labels])
-    if scanner.faults:
-        raise DataError(scanner.faults)
-    nodata = Counter(header.nodata[0] for header in headers.values()).most_common(1)[0][0]
-    if any(summary.truncated for summary in summaries.values()):
-        raise DataError(
-            Fault("the labels have more values than there can be classes", str(labels[0]), mend="are they images?")
-        )
-    values = {value for summary in summaries.values() for value in summary.counts}
-    whole = {int(value) for value in values if float(value).is_integer()}
-    naming = name_classes(whole, labels, nodata)
+    naming = name_classes_of(labels)
     names = dict(enumerate(options.classes)) if options.classes else naming.names
     ignore = naming.ignore if options.ignore_index is None else options.ignore_index
     names = {value: name for value, name in names.items() if value != ignore}

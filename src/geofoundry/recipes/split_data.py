@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from geofoundry.core.errors import ConfigError, Fault
+from geofoundry.data.class_naming import name_classes_of
 from geofoundry.data.grouping import Grouping, group_by_block, group_by_polygon, group_by_scene
 from geofoundry.data.split_files import describe, write_key_files, write_split_windows
 from geofoundry.data.split_items import SplitItem, count_classes, items_of
@@ -70,11 +71,24 @@ class SplitReport:
     splits: list[Split]
     files: list[Path]
     settings: dict[str, Any]
+    class_names: dict[int, str]
+
+    def gaps(self) -> list[str]:
+        """Say for each split which classes have no pixel in it."""
+        remarks = []
+        for number, split in enumerate(self.splits):
+            fold = f" of fold {number}" if len(self.splits) > 1 else ""
+            for name, shares in split.class_shares().items():
+                absent = [self.class_names.get(i, f"class {i}") for i, share in shares.items() if not share]
+                if absent:
+                    remarks.append(f"no pixel of {', '.join(absent)} in {name}{fold}")
+        return remarks
 
     def as_dict(self) -> dict[str, Any]:
         """Return the report as plain data."""
         return {
             "settings": self.settings,
+            "classes": {str(class_id): name for class_id, name in self.class_names.items()},
             "files": [str(file) for file in self.files],
             "splits": [describe(split) for split in self.splits],
         }
@@ -95,8 +109,13 @@ def split_data(
     settings.check()
     rows = selection.rows()
     items = items_of([row.sample for row in rows])
-    if any(item.label is not None for item in items):
-        items = count_classes(items, selection.ignore_index)
+    class_names: dict[int, str] = {}
+    labels = list(dict.fromkeys(item.label for item in items if item.label is not None))
+    if labels:
+        naming = name_classes_of(labels)
+        ignore = naming.ignore if selection.ignore_index is None else selection.ignore_index
+        class_names = naming.names
+        items = count_classes(items, ignore)
     splits = _split(items, settings)
     plain = {name: str(v) if isinstance(v, Path) else v for name, v in asdict(settings).items() if v is not None}
     if selection.windows is None:
@@ -104,7 +123,7 @@ def split_data(
     else:
         target = out or selection.windows.with_stem(f"{selection.windows.stem}_split")
         files = write_split_windows(target, rows, splits, plain, overwrite=overwrite)
-    return SplitReport(splits, files, plain)
+    return SplitReport(splits, files, plain, class_names)
 
 
 def _split(items: Sequence[SplitItem], settings: SplitSettings) -> list[Split]:
