@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
 
 from geofoundry.core.errors import ConfigError, Fault
@@ -21,8 +22,17 @@ def checkpoint_callbacks(folder: Path, monitor: str | None, mode: str) -> list[M
     last = ModelCheckpoint(folder, filename=LAST, save_top_k=1, enable_version_counter=False)
     if monitor is None:
         return [last]
-    best = ModelCheckpoint(folder, filename=BEST, monitor=monitor, mode=mode, enable_version_counter=False)
+    best = BestCheckpoint(folder, filename=BEST, monitor=monitor, mode=mode, enable_version_counter=False)
     return [best, last]
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Keep the best weights by a validation metric; without a validation split there is no best, and that is fine."""
+
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save only what was measured."""
+        if trainer.enable_validation:
+            super().on_train_epoch_end(trainer, pl_module)
 
 
 def find_checkpoint(choice: str | Path | None, runs_root: Path, name: str) -> Path:

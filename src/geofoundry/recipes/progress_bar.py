@@ -71,7 +71,8 @@ class ProgressLines(ProgressBar):
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Say where a long epoch is."""
-        self._tick(f"epoch {trainer.current_epoch + 1}: step {batch_idx + 1}/{trainer.num_training_batches}")
+        if batch_idx + 1 < trainer.num_training_batches:
+            self._tick(f"epoch {trainer.current_epoch + 1}: step {batch_idx + 1}/{trainer.num_training_batches}")
 
     def on_test_batch_end(
         self,
