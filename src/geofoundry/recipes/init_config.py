@@ -14,6 +14,7 @@ from geofoundry.data.checks import check_dataset
 from geofoundry.data.class_naming import label_arguments
 from geofoundry.data.image_spec import ImageSpec
 from geofoundry.data.inventory import ClassOptions, Inventory, take_inventory
+from geofoundry.data.pairing import Sample
 from geofoundry.data.sources import SampleSource
 from geofoundry.data.statistics import Statistics, compute_statistics
 from geofoundry.geo.reading import open_raster, opening
@@ -131,10 +132,10 @@ def _look(layout: Layout, bands: BandChoice, seed: int) -> tuple[Inventory, list
 
 
 def _plan(layout: Layout, bands: BandChoice, inventory: Inventory, folder: Path, seed: int) -> Plan:
-    shapes = {inventory.headers[s.image].shape if s.window is None else _size(s.window) for s in layout.samples}
+    shapes = {_shape(inventory, sample) for sample in inventory.partition.all_samples}
     chip = min(min(shape) for shape in shapes)
     crop = None if len(shapes) == 1 and max(max(shapes)) <= 2 * CROP_PX else min(CROP_PX, chip // 32 * 32 or chip)
-    area = sum(height * width for height, width in map(_area_of(inventory), inventory.partition.train))
+    area = sum(math.prod(_shape(inventory, sample)) for sample in inventory.partition.train)
     chips = len(inventory.partition.train) if crop is None else max(area // crop**2, 1)
     side = crop or chip
     largest = 8 if side >= 256 else 16 if side >= 128 else 32
@@ -155,9 +156,7 @@ def _plan(layout: Layout, bands: BandChoice, inventory: Inventory, folder: Path,
     )
 
 
-def _size(window: Any) -> tuple[int, int]:
-    return int(window.height), int(window.width)
-
-
-def _area_of(inventory: Inventory) -> Any:
-    return lambda sample: inventory.headers[sample.image].shape if sample.window is None else _size(sample.window)
+def _shape(inventory: Inventory, sample: Sample) -> tuple[int, int]:
+    if sample.window is None:
+        return inventory.headers[sample.image].shape
+    return int(sample.window.height), int(sample.window.width)
