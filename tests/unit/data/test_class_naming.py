@@ -6,7 +6,6 @@ import rasterio
 
 from geofoundry.core.errors import DataError
 from geofoundry.data.class_naming import label_arguments, name_classes, name_classes_of
-from geofoundry.data.class_weights import suggest_class_weights
 
 pytestmark = pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 
@@ -81,12 +80,3 @@ def test_images_are_not_taken_for_labels(tmp_path):
 )
 def test_arguments_keep_unlabelled_apart_from_class_indices(names, ignore, expected):
     assert label_arguments(names, ignore) == expected
-
-
-def test_rare_classes_weigh_more_and_absent_ones_nothing_special():
-    weights = suggest_class_weights([0.64, 0.16, 0.0, 0.04])
-    assert sum(weights[i] for i in (0, 1, 3)) / 3 == pytest.approx(1, rel=1e-2)
-    assert weights[1] / weights[0] == pytest.approx(2, rel=1e-2)
-    assert weights[3] / weights[0] == pytest.approx(4, rel=1e-2)
-    assert weights[2] == 1.0
-    assert suggest_class_weights([]) == []
