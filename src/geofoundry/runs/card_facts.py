@@ -159,15 +159,15 @@ def _training_rows(
 
 
 def _data_rows(data: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a readable digest of what the datamodule says of its files."""
-    rows = _chosen(arguments, ("root", "image_glob", "label_glob"))
-    for key, value in data.items():
-        if isinstance(value, (str, int, float)):
-            rows[str(key).replace("_", " ")] = value
-        elif isinstance(value, Mapping) and value and all(isinstance(inner, (list, tuple)) for inner in value.values()):
-            rows[str(key).replace("_", " ")] = ", ".join(f"{name}: {len(inner)}" for name, inner in value.items())
-        elif isinstance(value, (list, tuple, Mapping)):
-            rows[str(key).replace("_", " ")] = len(value)
+    """Return a digest of what the datamodule says of its files; the whole of it stands in provenance.json."""
+    rows = _chosen(arguments, ("root", "image_glob", "label_glob", "windows"))
+    files, splits = data.get("files"), data.get("splits")
+    if isinstance(files, (list, Mapping)):
+        rows["files"] = f"{len(files)}, each with its SHA-256 in provenance.json"
+    if isinstance(splits, Mapping):
+        rows["samples"] = ", ".join(f"{name} {len(keys)}" for name, keys in splits.items())
+    if data.get("digest"):
+        rows["digest of the data"] = data["digest"]
     return rows
 
 

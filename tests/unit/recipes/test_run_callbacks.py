@@ -105,7 +105,7 @@ def test_a_fit_fills_the_folder(run):
     assert provenance["ended"] >= provenance["started"]
     assert provenance["sessions"][-1]["status"] == "finished"
     card = run.card.read_text()
-    for text in ("water", "BLUE, GREEN, RED, NIR", "figures/confusion_val.png", "train: 1, val: 2", "seed | 3"):
+    for text in ("water", "BLUE, GREEN, RED, NIR", "figures/confusion_val.png", "train 1, val 2", "seed | 3"):
         assert text in card, card
     assert "**rare** is given up" in card
     summary = run.summary()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from rasterio.crs import CRS
 from rasterio.warp import transform_geom
 
 from geofoundry.core.errors import ConfigError, Fault
-from geofoundry.core.files import atomic_path, write_json
+from geofoundry.core.files import atomic_path
 from geofoundry.data.synthetic.clouds import THICK, THIN, CloudCover, add_clouds, dim_sun, grow_clouds
 from geofoundry.data.synthetic.landscape import make_landscape
 from geofoundry.data.synthetic.materials import CLASS_NAMES, CLOUD, IGNORE, SceneObject
@@ -187,11 +187,6 @@ def write_objects(scene: SyntheticScene, path: str | Path) -> None:
         )
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
-
-
-def write_record(scene: SyntheticScene, path: str | Path) -> None:
-    """Write what the scene was generated from."""
-    write_json(path, {"spec": asdict(scene.spec), "bands": scene.bands, "class_names": scene.class_names})
 
 
 def _write(
