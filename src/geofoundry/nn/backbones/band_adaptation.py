@@ -48,7 +48,7 @@ class BandPlan:
 
 
 def plan_bands(
-    bands: Sequence[str],
+    bands: Sequence[str | int],
     pretrained_bands: Sequence[str] = RGB,
     *,
     sensor: str | None = None,
@@ -68,12 +68,13 @@ def plan_bands(
         ConfigError: when a name is unknown, ambiguous or given twice; all such names in one error.
     """
     _check_names(bands, pretrained_bands, sensor, extra_bands, fill)
+    names = [str(band) for band in bands]
     rows, origins = [], []
-    for band in bands:
+    for band in names:
         row, origin = _mix(band, pretrained_bands, sensor, set(extra_bands), fill)
         rows.append(row)
         origins.append({"band": band, **origin})
-    return BandPlan(tuple(bands), tuple(pretrained_bands), tuple(rows), tuple(origins))
+    return BandPlan(tuple(names), tuple(pretrained_bands), tuple(rows), tuple(origins))
 
 
 def plan_unnamed_bands(count: int, pretrained_bands: Sequence[str] = RGB) -> BandPlan:
@@ -108,7 +109,7 @@ def report(plan: BandPlan, weights: str | None, layers: Sequence[str]) -> dict[s
 
 
 def _check_names(
-    bands: Sequence[str], pretrained_bands: Sequence[str], sensor: str | None, extra: Sequence[str], fill: str
+    bands: Sequence[str | int], pretrained_bands: Sequence[str], sensor: str | None, extra: Sequence[str], fill: str
 ) -> None:
     faults: list[Fault] = []
     for names, owner, key in ((bands, sensor, "backbone_bands"), (pretrained_bands, None, "backbone_pretrained_bands")):
@@ -134,9 +135,11 @@ def _check_names(
         raise ConfigError(faults)
 
 
-def _faults_of_repetition(name: str, before: Sequence[str], sensor: str | None, where: str) -> list[Fault]:
-    twins = [other for other in before if isinstance(name, str) and isinstance(other, str)]
-    twins = [other for other in twins if other == name or same_band(other, name, sensor)]
+def _faults_of_repetition(name: str | int, before: Sequence[str | int], sensor: str | None, where: str) -> list[Fault]:
+    if not isinstance(name, str):
+        return []
+    others = [other for other in before if isinstance(other, str)]
+    twins = [other for other in others if other == name or same_band(other, name, sensor)]
     return [Fault(f"a band is given twice: {twin!r} and {name!r}", where, mend="remove one") for twin in twins[:1]]
 
 

@@ -9,7 +9,7 @@ import timm
 from torch import Tensor, nn
 
 from geofoundry.core.errors import ConfigError, Fault
-from geofoundry.nn.backbones.band_adaptation import RGB, BandFill, BandPlan, plan_bands, plan_unnamed_bands, report
+from geofoundry.nn.backbones.band_adaptation import RGB, BandFill, plan_bands, plan_unnamed_bands, report
 from geofoundry.nn.backbones.timm_models import complete_keywords, create_timm_model, grows_with_image
 from geofoundry.nn.backbones.timm_sizes import SizeRule, find_size_rule
 from geofoundry.nn.backbones.timm_weights import load_timm_weights
@@ -79,7 +79,7 @@ class TimmBackbone(nn.Module):
 def build_timm_backbone(
     model_name: str,
     *,
-    bands: Sequence[str] | None = None,
+    bands: Sequence[str | int] | None = None,
     in_chans: int | None = None,
     pretrained_bands: Sequence[str] | None = None,
     weights: str | None = None,
@@ -95,7 +95,8 @@ def build_timm_backbone(
 
     Args:
         model_name: Name as in `timm.list_models()`.
-        bands: Names of the input bands in order; the first layer is fitted to them.
+        bands: Names of the input bands in order; the first layer is fitted to them. Numbers do where there are no
+            weights.
         in_chans: Number of input bands, when they have no names.
         pretrained_bands: Names of the bands that the weights were trained on, in order; red, green, blue unless given.
         weights: Path of a file with the model's weights, named as timm names them (`.safetensors`, or `.pt` without
@@ -112,30 +113,27 @@ def build_timm_backbone(
         ConfigError: when a keyword, a band or an index is wrong; all such faults of the call in one error.
         IntegrityError: when the weights don't fit the model.
     """
-    timm_kwargs = complete_keywords(model_name, timm_kwargs)
-    plan = _plan(bands, in_chans, pretrained_bands, sensor, extra_bands, band_fill)
-    if weights is not None and pretrained:
-        raise ConfigError(
-            Fault(
-                "weights come from a file or from timm, not from both",
-                where="backbone_weights, backbone_pretrained",
-                got=f"weights={weights!r} and pretrained=True",
-                mend="remove one of the two",
-            )
-        )
-    channels = None if plan is None else len(plan.bands)
-    model = create_timm_model(model_name, in_chans=channels, num_classes=0, **timm_kwargs)
+    keywords = complete_keywords(model_name, timm_kwargs)
+    _refuse_two_origins(weights, pretrained)
+    _require_one_count(bands, in_chans)
+    if bands is not None and (weights is not None or pretrained or not all(isinstance(band, int) for band in bands)):
+        plan = plan_bands(bands, pretrained_bands or RGB, sensor=sensor, extra_bands=extra_bands, fill=band_fill)
+    else:
+        # Bands by number can't be matched with pretrained ones, which only matters where there are weights.
+        count = in_chans if bands is None else len(bands)
+        plan = plan_unnamed_bands(count, pretrained_bands or RGB) if count is not None else None
+    model = create_timm_model(model_name, in_chans=len(plan.bands) if plan else None, num_classes=0, **keywords)
     infos = _feature_infos(model_name, model)
     indices = _resolve_indices(model_name, out_indices, len(infos))
-    if norm and not isinstance(getattr(model, "norm", None), nn.Module):
-        raise ConfigError(Fault(f"{model_name} has no final norm", "backbone_norm", mend="remove backbone_norm"))
-    size_rule = find_size_rule(model, model_name, timm_kwargs, grows=grows_with_image(timm_kwargs))
+    _require_norm(model_name, model, norm)
+    size_rule = find_size_rule(model, model_name, keywords, grows=grows_with_image(keywords))
     kept = model.prune_intermediate_layers(indices, prune_norm=not norm, prune_head=True)
+    # A model that was not told the number of bands has that of its own configuration.
+    plan = plan or plan_unnamed_bands(model.pretrained_cfg["input_size"][0], pretrained_bands or RGB)
     origin, layers = None, ()
-    plan = plan or plan_unnamed_bands(_model_channels(model, channels), pretrained_bands or RGB)
     if (weights is not None or pretrained) and not weights_follow():
         origin = str(weights) if weights is not None else f"timm {model_name}"
-        layers = load_timm_weights(model, model_name, plan, timm_kwargs, weights)
+        layers = load_timm_weights(model, model_name, plan, keywords, weights)
     return TimmBackbone(
         model,
         kept,
@@ -159,33 +157,33 @@ def wrong_size(takes: tuple[int, int], got: tuple[int, int]) -> ConfigError:
     )
 
 
-def _plan(
-    bands: Sequence[str] | None,
-    in_chans: int | None,
-    pretrained_bands: Sequence[str] | None,
-    sensor: str | None,
-    extra_bands: Sequence[str],
-    band_fill: BandFill,
-) -> BandPlan | None:
-    """Return how the first layer is fitted; None leaves the number of bands to the model."""
-    if bands is not None:
-        if in_chans is not None and in_chans != len(bands):
-            raise ConfigError(
-                Fault(
-                    "the number of bands is given twice, differently",
-                    where="backbone_in_chans",
-                    got=f"in_chans={in_chans} and {len(bands)} bands",
-                    mend="remove backbone_in_chans",
-                )
+def _require_one_count(bands: Sequence[str | int] | None, in_chans: int | None) -> None:
+    if bands is not None and in_chans is not None and in_chans != len(bands):
+        raise ConfigError(
+            Fault(
+                "the number of bands is given twice, differently",
+                where="backbone_in_chans",
+                got=f"in_chans={in_chans} and {len(bands)} bands",
+                mend="remove backbone_in_chans",
             )
-        return plan_bands(bands, pretrained_bands or RGB, sensor=sensor, extra_bands=extra_bands, fill=band_fill)
-    if in_chans is not None:
-        return plan_unnamed_bands(in_chans, pretrained_bands or RGB)
-    return None
+        )
 
 
-def _model_channels(model: nn.Module, channels: int | None) -> int:
-    return channels if channels is not None else int(model.pretrained_cfg["input_size"][0])  # pyright: ignore
+def _refuse_two_origins(weights: str | None, pretrained: bool) -> None:
+    if weights is not None and pretrained:
+        raise ConfigError(
+            Fault(
+                "weights come from a file or from timm, not from both",
+                where="backbone_weights, backbone_pretrained",
+                got=f"weights={weights!r} and pretrained=True",
+                mend="remove one of the two",
+            )
+        )
+
+
+def _require_norm(model_name: str, model: nn.Module, norm: bool) -> None:
+    if norm and not isinstance(getattr(model, "norm", None), nn.Module):
+        raise ConfigError(Fault(f"{model_name} has no final norm", "backbone_norm", mend="remove backbone_norm"))
 
 
 def _feature_infos(model_name: str, model: nn.Module) -> list[dict[str, Any]]:
