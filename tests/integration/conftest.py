@@ -87,7 +87,9 @@ def geofoundry(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Run the command in a process of its own, as a user does."""
     cache = tmp_path_factory.mktemp("cache")
 
-    def run(*arguments: str | Path, cwd: Path | None = None, timeout_s: float = 180) -> subprocess.CompletedProcess[str]:
+    def run(
+        *arguments: str | Path, cwd: Path | None = None, timeout_s: float = 180
+    ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-c", "from geofoundry.cli import main; main()", *map(str, arguments)],
             cwd=cwd,

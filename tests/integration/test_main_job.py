@@ -79,7 +79,7 @@ def test_a_dry_run_does_everything_but_train(workplace: Path, geofoundry: Run):
     before = sorted((workplace / "runs").rglob("*"))
     done = geofoundry("fit", "-c", workplace / "fit.yaml", "--dry-run")
     assert done.returncode == 0, done.stderr
-    for word in ("4×4×32×32", "encoder", "decoder", "parameters", "GiB of RAM", "s a step"):
+    for word in ("2×4×32×32", "encoder", "decoder", "parameters", "GiB of RAM", "s a step"):
         assert word in done.stdout, done.stdout
     assert sorted((workplace / "runs").rglob("*")) == before
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -21,6 +22,8 @@ from geofoundry.cli import (
     training_commands,
 )
 from geofoundry.core.errors import EXIT_INTERRUPTED, GeofoundryError
+
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 app = typer.Typer(
     name="geofoundry",
@@ -75,6 +78,11 @@ def main() -> None:
         # The reader, `head` for example, has gone. Nothing more can be said on this pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        _say(f"the disk is full: {error}\n    mend      free space; a training goes on with --ckpt_path last")
+        sys.exit(1)
     except Exception:  # noqa: BLE001 - the last stop: what nobody foresaw is a bug, and is reported as one
         traceback.print_exc()
         _say("this is a fault in geofoundry or in a plug-in; please report it with the lines above")

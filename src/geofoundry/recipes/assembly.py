@@ -15,8 +15,10 @@ from lightning.pytorch import Callback, LightningDataModule, LightningModule, Tr
 from lightning.pytorch.callbacks import Checkpoint, ProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.plugins.io import CheckpointIO
 
 from geofoundry.core.errors import ConfigError, Fault
+from geofoundry.recipes.checkpoints import AtomicCheckpointIO
 from geofoundry.recipes.progress_bar import quieten_lightning
 
 # Sections that our own recipes act on; LightningCLI knows nothing of them.
@@ -97,6 +99,9 @@ class _Cli(LightningCLI):
         given["callbacks"] = [*theirs, *ours]
         given["enable_checkpointing"] = any(isinstance(callback, Checkpoint) for callback in given["callbacks"])
         given["logger"] = [*_as_list(given.get("logger")), *self._loggers] if self._loggers else False
+        plugins = _as_list(given.get("plugins"))
+        if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+            given["plugins"] = [*plugins, AtomicCheckpointIO()]
         return Trainer(**given)
 
     def plain_config(self) -> dict[str, Any]:

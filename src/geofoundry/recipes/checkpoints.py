@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from geofoundry.core.errors import ConfigError, Fault
+from geofoundry.core.errors import ConfigError, Fault, GeofoundryError
+from geofoundry.core.files import atomic_path
 from geofoundry.runs import RunFolder
 
 BEST, LAST = "best", "last"
@@ -24,6 +28,33 @@ def checkpoint_callbacks(folder: Path, monitor: str | None, mode: str) -> list[M
         return [last]
     best = BestCheckpoint(folder, filename=BEST, monitor=monitor, mode=mode, enable_version_counter=False)
     return [best, last]
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write checkpoints beside their place and rename them into it, with no second copy in memory.
+
+    Lightning's own goes through the system's temporary folder; where that is another disk, a kill at the wrong moment
+    leaves half a file in place of the last good one.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Save a checkpoint as one file.
+
+        Raises:
+            GeofoundryError: when it can't be written; an older file of that name stays as it was.
+        """
+        try:
+            with atomic_path(path) as temporary:
+                torch.save(checkpoint, temporary)
+        except (OSError, RuntimeError) as error:  # torch's writer reports a full disk as a RuntimeError
+            raise GeofoundryError(
+                Fault(
+                    what="a checkpoint can't be written; is the disk full?",
+                    where=str(path),
+                    got=str(error).strip(),
+                    mend="free space, then go on where the last checkpoint was taken, with --ckpt_path last",
+                )
+            ) from error
 
 
 class BestCheckpoint(ModelCheckpoint):
