@@ -28,7 +28,11 @@ def test_a_pyramid_is_let_through():
 
 @pytest.mark.parametrize(
     ("reductions", "halving", "mend"),
-    [([16, 16, 16, 16], False, "LearnedInterpolateToPyramidal"), ([2, 4, 8, 8], True, "out_indices"), ([8, 4], False, "out_indices")],
+    [
+        ([16, 16, 16, 16], False, "LearnedInterpolateToPyramidal"),
+        ([2, 4, 8, 8], True, "out_indices"),
+        ([8, 4], False, "out_indices"),
+    ],
 )
 def test_what_is_no_pyramid_is_refused_with_its_mend(reductions, halving, mend):
     with pytest.raises(ConfigError, match="X needs a pyramid") as caught:
