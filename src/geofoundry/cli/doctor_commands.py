@@ -19,6 +19,12 @@ EXIT_BROKEN = 2
 ENOUGH_DISK_GIB = 5.0
 ENOUGH_MEMORY_GIB = 4.0
 
+# What the extras need most, for a folder of sources that is used without being installed.
+NEVER_INSTALLED = {
+    "geo": [("numpy", "", ""), ("rasterio", "", "")],
+    "train": [("torch", "", ""), ("lightning", "", ""), ("timm", "", "")],
+}
+
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9._-]+)(?:\[([\w,-]+)\])?\s*([^;]*)(?:;.*extra\s*==\s*['\"]([\w-]+)['\"])?")
 
 
@@ -138,7 +144,11 @@ def _requirements() -> dict[str, list[tuple[str, str, str]]]:
     from importlib import metadata
 
     found: dict[str, list[tuple[str, str, str]]] = {}
-    for text in metadata.requires("geofoundry") or []:
+    try:
+        required = metadata.requires("geofoundry")
+    except metadata.PackageNotFoundError:
+        return NEVER_INSTALLED
+    for text in required or []:
         match = _REQUIREMENT.match(text)
         if match:
             name, extras, version, own_extra = match.groups(default="")

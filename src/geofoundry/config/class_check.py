@@ -148,7 +148,7 @@ class ClassCheck:
         if kind is None:
             return None
         if isinstance(kind.source, LibraryNames) and not kind.source.is_installed():
-            self._not_installed(path, found.name, kind.source.module.partition(".")[0])
+            not_installed(self.report, path, found.name, kind.source.module.partition(".")[0])
             return None
         self.report.unknown(
             path, kind.word, found.name, kind.names(), mend="write the full import path, package.module.Class"
@@ -167,18 +167,9 @@ class ClassCheck:
             )
             return None
         if top in READ_FROM_FILES and find_installed(top) is None:
-            self._not_installed(path, found.name, top)
+            not_installed(self.report, path, found.name, top)
             return None
         return found.name
-
-    def _not_installed(self, path: Path, name: str, package: str) -> None:
-        extra = READ_FROM_FILES.get(package, "")
-        self.report.error(
-            path,
-            f"{name!r} needs the package {package!r}, which is not installed",
-            expected=f"geofoundry with the extra [{extra}]" if extra else f"{package} in this environment",
-            mend=f"pip install '.[{extra}]'" if extra else f"pip install {package}",
-        )
 
     def _check_needed_packages(self, found: NamedClass) -> None:
         name = found.import_path.rpartition(".")[2]
@@ -264,6 +255,20 @@ def check_arguments(
                 expected=describe(parameter.annotation) if parameter.annotation else "",
                 mend=f"add {prefix}{parameter.name}: ...",
             )
+
+
+def not_installed(report: Report, path: Path, name: str, package: str) -> None:
+    """Report that a package is missing which a name belongs to.
+
+    Where nothing of the extra is installed, configurations are only looked at; then it is no fault of theirs.
+    """
+    extra = READ_FROM_FILES[package]
+    what = f"{name!r} needs the package {package!r}, which is not installed"
+    expected, mend = f"geofoundry with the extra [{extra}]", f"pip install '.[{extra}]'"
+    if find_installed("torch") is None:
+        report.warning(path, f"{what}: it is not checked", expected=expected, mend=mend)
+    else:
+        report.error(path, what, expected=expected, mend=mend)
 
 
 def check_value(

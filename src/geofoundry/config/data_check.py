@@ -8,7 +8,7 @@ from typing import Any
 from geofoundry.catalog.library_names import TRANSFORMS
 from geofoundry.catalog.signatures import read_signature
 from geofoundry.config.band_check import check_band_names, check_matches, check_sensor
-from geofoundry.config.class_check import ClassCheck, NamedClass, check_arguments
+from geofoundry.config.class_check import ClassCheck, NamedClass, check_arguments, not_installed
 from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
 
@@ -52,6 +52,9 @@ def check_transform(report: Report, classes: ClassCheck, path: Path, transform: 
         report.error(path, "a transform has no name", got=repr(dict(transform)), expected=expected)
         return
     known = TRANSFORMS.names()
+    if name not in known and not TRANSFORMS.is_installed():
+        not_installed(report, (*path, "name"), name, "torchvision")
+        return
     if name not in known:
         report.unknown((*path, "name"), "transform", name, known)
         return

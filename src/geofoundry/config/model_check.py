@@ -20,7 +20,7 @@ from geofoundry.catalog.signatures import StaticSignature
 from geofoundry.catalog.source_files import read_constant
 from geofoundry.catalog.sources.timm import BUILDER as TIMM_BUILDER
 from geofoundry.catalog.sources.timm import REFUSED as TIMM_REFUSED
-from geofoundry.config.class_check import HOME, ClassCheck, check_arguments, check_value
+from geofoundry.config.class_check import HOME, ClassCheck, check_arguments, check_value, not_installed
 from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
 from geofoundry.core.errors import UnknownNameError
@@ -203,17 +203,12 @@ class ModelCheck:
 
     def _explain_unknown(self, path: Path, part: Part, name: str, error: UnknownNameError) -> None:
         sources = part.registry.sources if isinstance(part.registry, MultiSourceRegistry) else {}
-        missing = [
-            PACKAGE_OF_SOURCE[s] for s in sources if s in PACKAGE_OF_SOURCE and not find_installed(PACKAGE_OF_SOURCE[s])
-        ]
-        if missing:
-            self.report.error(
-                path,
-                f"the {part.word} {name!r} can't be looked up: {', '.join(missing)} is not installed",
-                mend="pip install '.[train]'",
-            )
-        else:
+        packages = [PACKAGE_OF_SOURCE[source] for source in sources if source in PACKAGE_OF_SOURCE]
+        missing = next((package for package in packages if find_installed(package) is None), None)
+        if missing is None:
             self.report.raised(path, error)
+        else:
+            not_installed(self.report, path, name, missing)
 
     def _check_necks(self, path: Path, necks: Any) -> None:
         if necks is None:

@@ -9,7 +9,7 @@ from typing import Any
 from geofoundry.catalog.library_names import OPTIMIZERS, SCHEDULERS, LibraryNames
 from geofoundry.catalog.signatures import read_signature
 from geofoundry.catalog.source_files import read_constant, read_keys
-from geofoundry.config.class_check import ClassCheck, NamedClass, check_arguments
+from geofoundry.config.class_check import ClassCheck, NamedClass, check_arguments, not_installed
 from geofoundry.config.model_check import ModelCheck
 from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
@@ -118,6 +118,7 @@ def _check_named(
     not_plain = read_constant(f"{SCHEDULES}:NOT_PLAIN") if key == "scheduler" else None
     known = {word: place for word, place in library.names().items() if word not in (not_plain or ())}
     if not known:
+        not_installed(report, (*path, key), name, "torch")
         return
     import_path = known.get(name)
     if import_path is None:

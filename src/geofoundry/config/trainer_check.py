@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from geofoundry.catalog.signatures import read_signature
-from geofoundry.config.class_check import check_arguments
+from geofoundry.config.class_check import check_arguments, not_installed
 from geofoundry.config.report import Report
 from geofoundry.core.suggest import nearest
 
@@ -54,11 +54,7 @@ def check_trainer(report: Report, trainer: Any) -> None:
         return
     signature = read_signature(TRAINER)
     if signature is None:
-        report.warning(
-            path,
-            "the trainer's keys can't be checked: lightning is not installed",
-            mend="pip install '.[train]'",
-        )
+        not_installed(report, path, "trainer", "lightning")
         return
     arguments = {key: value for key, value in trainer.items() if not _names_classes(key, value)}
     check_arguments(report, path, "Trainer", signature, arguments)
