@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,19 @@ from torch import Tensor
 
 # A turn moves values without looking at them, and torch's flips know only signed integers.
 _SAME_WIDTH = {torch.uint16: torch.int16, torch.uint32: torch.int32, torch.uint64: torch.int64}
+
+
+# Quarter turns and flip as axes to reverse, and whether rows and columns change places afterwards.
+_MOVES: dict[tuple[int, bool], tuple[tuple[int, ...], bool]] = {
+    (0, False): ((), False),
+    (0, True): ((-1,), False),
+    (1, False): ((-1,), True),
+    (1, True): ((-1, -2), True),
+    (2, False): ((-1, -2), False),
+    (2, True): ((-2,), False),
+    (3, False): ((-2,), True),
+    (3, True): ((), True),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +48,26 @@ class Orientation:
         """Return a tensor (..., height, width) turned and flipped."""
         carrier = _SAME_WIDTH.get(tensor.dtype)
         moved = tensor if carrier is None else tensor.view(carrier)
-        if self.quarter_turns:
-            moved = torch.rot90(moved, self.quarter_turns, (-2, -1))
-        if self.flipped:
-            moved = moved.flip(-1)
+        dims, transposed = _MOVES[self.quarter_turns, self.flipped]
+        moved = moved.flip(dims) if dims else moved.clone()
+        moved = moved.transpose(-1, -2).contiguous() if transposed else moved
         return moved if carrier is None else moved.view(tensor.dtype)
+
+    def read_into(self, out: np.ndarray, read: Callable[[np.ndarray], None], scratch: np.ndarray) -> None:
+        """Let `read` fill `out` (..., height, width) so that what it reads lies there turned and flipped.
+
+        Flips cost nothing: `read` writes backwards. A turn needs one more pass, and a `scratch` array like `out`.
+        """
+        dims, transposed = _MOVES[self.quarter_turns, self.flipped]
+        target = scratch if transposed else out
+        read(np.flip(target, dims))
+        if not transposed:
+            return
+        height, width = out.shape[-2:]
+        planes = zip(out.reshape(-1, height, width), target.reshape(-1, height, width), strict=True)
+        for turned, plane in planes:
+            # Plane by plane, so that it stays in the processor's cache.
+            torch.from_numpy(turned).copy_(torch.from_numpy(plane).t())
 
 
 class OrientationTransform:

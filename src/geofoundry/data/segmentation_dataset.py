@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from geofoundry.core.errors import DataError, Fault
 from geofoundry.data.chip_reader import ChipReader, no_ignore_index
 from geofoundry.data.image_spec import ImageSpec
 from geofoundry.data.label_spec import OUTSIDE, LabelSpec
+from geofoundry.data.orientation import Orientation
 from geofoundry.data.pairing import Sample
 from geofoundry.data.sampling import Chip, Draw, Size, area_of, generator_of, random_chips, random_window, tiles_of
 from geofoundry.data.transforms import Augmentation
@@ -55,6 +57,7 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         self.seed = seed
         self._crop_size = crop_size
         self._fill_values = fill_values
+        self._scratches: dict[str, np.ndarray] = {}
         headers = headers if headers is not None else _read_headers(samples)
         shapes = [headers[sample.image].shape for sample in samples]
         self._crops: list[int] = []
@@ -131,21 +134,22 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
         for number, (chip, generator) in enumerate(drawn):
             if self.reader.shape_of(chip) != shape:
                 raise DataError(_different_sizes(drawn[0][0], chip, shape, self.reader.shape_of(chip)))
-            self.reader.read_image(chip, images[number])
-            self.reader.read_mask(chip, masks[number])
-            if self.augmentation is not None:
-                self._orient(images[number], masks[number], generator)
+            turn = self._orientation(generator, shape)
+            turn.read_into(images[number], partial(self.reader.read_image, chip), self._scratch("image", images[0]))
+            turn.read_into(masks[number], partial(self.reader.read_mask, chip), self._scratch("mask", masks[0]))
         return torch.from_numpy(images), torch.from_numpy(masks)
 
-    def _orient(self, image: np.ndarray, mask: np.ndarray, generator: np.random.Generator) -> None:
-        """Flip and turn a chip where it lies."""
-        assert self.augmentation is not None
-        orientation = self.augmentation.draw_orientation(generator, square=mask.shape[0] == mask.shape[1])
-        if orientation.is_identity:
-            return
-        for array in (image, mask):
-            tensor = torch.from_numpy(array)
-            tensor.copy_(orientation.apply(tensor))
+    def _orientation(self, generator: np.random.Generator, shape: tuple[int, int, int]) -> Orientation:
+        if self.augmentation is None:
+            return Orientation()
+        return self.augmentation.draw_orientation(generator, square=shape[1] == shape[2])
+
+    def _scratch(self, kind: str, like: np.ndarray) -> np.ndarray:
+        """Return an array to work in, the same one again and again: fresh memory costs as much as a turn."""
+        array = self._scratches.get(kind)
+        if array is None or array.shape != like.shape:
+            array = self._scratches[kind] = np.empty_like(like)
+        return array
 
     def _transformed(self, chip: Chip, generator: np.random.Generator) -> tuple[Tensor, Tensor]:
         """Read a chip as physical values and apply transforms that work on values."""
