@@ -7,13 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from geofoundry.catalog import BACKBONE_REGISTRY, DECODER_REGISTRY, HEAD_REGISTRY
-from geofoundry.catalog.component_registry import ComponentRegistry, import_address
-from geofoundry.catalog.multi_source import HOME, MultiSourceRegistry
+from geofoundry.catalog.component_registry import ComponentRegistry
+from geofoundry.catalog.multi_source import MultiSourceRegistry
 from geofoundry.core.errors import ConfigError, Fault, UnknownNameError
 from geofoundry.core.suggest import did_you_mean
 from geofoundry.models.model import AuxiliaryHead
 
 Arguments = dict[str, dict[str, Any]]
+
+# What the factory gives to parts.
+GIVEN = ("channel_list", "in_channels", "num_classes", "reductions")
 
 
 def split_by_prefix(
@@ -126,11 +129,12 @@ def auxiliary_head_faults(heads: Sequence[AuxiliaryHead], head_name: str) -> lis
 
 
 def _prefixed(part: str, registry: ComponentRegistry | MultiSourceRegistry, name: Any) -> list[str]:
-    """Return the keywords of a part that is known by name, with the part's prefix."""
+    """Return the keywords of a part that is known by name, with the part's prefix, except what the factory gives."""
     if not isinstance(name, str) or name not in registry:
         return []
-    component = registry[name]
-    if isinstance(registry, MultiSourceRegistry) and registry.find(name)[0] != HOME:
-        # What other libraries' names give takes any keyword; the builder behind it has a signature.
-        component = import_address(registry.address(name))
-    return [f"{part}_{parameter}" for parameter in inspect.signature(component).parameters]
+    prefix, local = registry.find(name) if isinstance(registry, MultiSourceRegistry) else ("", name)
+    signature = (
+        getattr(registry.sources[prefix], "signature", None) if isinstance(registry, MultiSourceRegistry) else None
+    )
+    taken = signature(local).names() if signature is not None else inspect.signature(registry[name]).parameters
+    return [f"{part}_{parameter}" for parameter in taken if parameter not in GIVEN]

@@ -1,8 +1,9 @@
 import pytest
 import torch
+from torch import nn
+
 from geofoundry.core.errors import ConfigError
 from geofoundry.nn.backbones.band_adaptation import adapt_filters, plan_bands, plan_unnamed_bands, report
-from torch import nn
 
 
 def how(plan):

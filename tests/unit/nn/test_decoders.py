@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from geofoundry.core.errors import ConfigError
 from geofoundry.nn.decoders.fcn import FCNDecoder
 from geofoundry.nn.decoders.pooling import AveragePoolTo, _cell_weights

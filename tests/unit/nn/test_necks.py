@@ -1,11 +1,12 @@
 import pytest
 import torch
+from torch import nn
+
 from geofoundry.core.errors import ConfigError
 from geofoundry.nn.necks.neck import NeckSequential, build_necks
 from geofoundry.nn.necks.pyramid import InterpolateToPyramidal, LearnedInterpolateToPyramidal
 from geofoundry.nn.necks.select import SelectIndices
 from geofoundry.nn.necks.tokens import ReshapeTokensToImage
-from torch import nn
 
 
 def test_select_indices_counts_from_both_ends():

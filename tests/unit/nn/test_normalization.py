@@ -1,6 +1,7 @@
 import torch
-from geofoundry.nn.normalization import ChannelLayerNorm, TolerantBatchNorm2d, tolerate_single_values
 from torch import nn
+
+from geofoundry.nn.normalization import ChannelLayerNorm, TolerantBatchNorm2d, tolerate_single_values
 
 
 def test_channel_layer_norm_normalizes_each_pixel():

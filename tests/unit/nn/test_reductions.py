@@ -1,4 +1,5 @@
 import pytest
+
 from geofoundry.core.errors import ConfigError
 from geofoundry.nn.reductions import assumed_pyramid, is_single_scale, nominal, require_pyramid
 

@@ -1,5 +1,6 @@
 import pytest
 import torch
+
 from geofoundry.catalog.sources.smp import DECODERS
 from geofoundry.core.errors import ConfigError
 from geofoundry.nn.decoders.smp_decoder import build_smp_decoder

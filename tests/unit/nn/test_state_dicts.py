@@ -1,8 +1,9 @@
 import pytest
 import torch
+from safetensors.torch import save_file
+
 from geofoundry.core.errors import ConfigError, IntegrityError
 from geofoundry.nn.state_dicts import compare, read_state_dict
-from safetensors.torch import save_file
 
 STATE = {"a": torch.arange(6.0).reshape(2, 3), "b": torch.ones(2, dtype=torch.int64)}
 

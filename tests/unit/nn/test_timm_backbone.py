@@ -1,10 +1,11 @@
 import pytest
 import timm
 import torch
+from safetensors.torch import save_file
+
 from geofoundry.core.errors import ConfigError, IntegrityError
 from geofoundry.nn.backbones.timm_backbone import build_timm_backbone
 from geofoundry.nn.deferred_weights import parameters_on_meta
-from safetensors.torch import save_file
 
 TINY_VIT = {"embed_dim": 24, "depth": 4, "num_heads": 2}
 
