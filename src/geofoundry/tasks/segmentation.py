@@ -37,9 +37,9 @@ class SemanticSegmentationTask(BaseTask):
     As it stands it trains with AdamW and a cosine schedule that lasts as long as the training.
 
     Args:
-        model_args: What the model factory takes, `num_classes` among it.
+        model_args: What the model factory takes, `num_classes` among it (or counted in `class_names`).
         model_factory: The factory that builds the model.
-        model: A module to train instead; `num_classes` is then read from `model_args` or counted in `class_names`.
+        model: A module to train instead; of `model_args` it needs `num_classes` only.
         loss: `ce`, `dice`, `focal`, `jaccard` or `lovasz`; a list of them, which are added; a mapping of them to
             weights; or a module of your own, which then has to mind `ignore_index` itself.
         class_weights: One weight per class for the named losses.
@@ -111,12 +111,14 @@ class SemanticSegmentationTask(BaseTask):
         self.save_hyperparameters(ignore=[name for name, value in given.items() if not is_plain(value)])
         optimization = Optimization.from_options(given)
         outputs = [output_on_inference] if isinstance(output_on_inference, str) else list(output_on_inference)
-        num_classes, faults = _read_classes(model_args or {}, class_names, model is not None)
+        num_classes, faults = _read_classes(model_args or {}, class_names)
         faults += check_loss(loss, class_weights, num_classes)
         faults += optimization.check()
         faults += _check_choices(outputs, boundary_band, boundary_thickness_px)
+        if model_args and num_classes is not None:
+            model_args = {**model_args, "num_classes": num_classes}
         built, model_faults = find_model("segmentation", model, model_factory, model_args or {}, aux_heads or [])
-        faults += model_faults
+        faults += [fault for fault in model_faults if num_classes is not None or fault.where != "num_classes"]
         if faults or built is None or num_classes is None:
             raise ConfigError(faults, summary=f"{plural(len(faults), 'fault')} in {type(self).__name__}")
         self.num_classes = num_classes
@@ -242,13 +244,11 @@ def _where(batch: Mapping[str, Any]) -> str:
     return f"{MASK} of one of: {', '.join(map(str, files[:8]))}" + (", ..." if len(files) > 8 else "")
 
 
-def _read_classes(
-    model_args: Mapping[str, Any], class_names: Sequence[str] | None, model_is_given: bool
-) -> tuple[int | None, list[Fault]]:
+def _read_classes(model_args: Mapping[str, Any], class_names: Sequence[str] | None) -> tuple[int | None, list[Fault]]:
     """Return how many classes there are, and what is wrong with that."""
     faults = []
     count = model_args.get("num_classes")
-    if count is None and model_is_given and class_names:
+    if count is None and class_names:
         count = len(class_names)
     if count is None:
         faults.append(Fault("num_classes is missing", "model_args.num_classes", expected="how many classes there are"))
