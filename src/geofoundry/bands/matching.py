@@ -58,8 +58,8 @@ def match_bands(requested: Sequence[str | int], available: Sequence[str], sensor
     """Return, for each requested band, its index in `available`.
 
     An integer is an index already, counted from 0. A name is looked for as written (without case and separators),
-    then as another name of the same band. Without a sensor, the sensors that fit all of `available` must agree on
-    the answer: `RED` in `[B2, B3, B4]` is refused, since Landsat 5 and Landsat 8 disagree.
+    then as another name of the same band. Without a sensor, those that know the name and fit all of `available` must
+    agree on the answer: `RED` in `[B2, B3, B4]` is refused, since Landsat 5 and Landsat 8 disagree.
 
     Raises:
         ConfigError: with one fault per band that is unknown, missing, ambiguous or out of range.
@@ -96,7 +96,8 @@ def _match_name(name: str, available: Sequence[str], sensors: Sequence[str], sen
         return literal[0]
     if literal:
         return _several(name, literal, available)
-    answers = {key: _indices_on(name, available, key, sensor) for key in sensors}
+    # A sensor that has no such name has no say: `B04` is spelled like Sentinel-2's.
+    answers = {key: _indices_on(name, available, key, sensor) for key in sensors if _meanings(name, key, sensor)}
     found = {index for indices in answers.values() for index in indices}
     if not found:
         return _missing(name, available, sensors)

@@ -119,7 +119,7 @@ class ImageSpec:
         """
         for plane, value in zip(image, nodata, strict=True):
             if value is not None and not math.isnan(value):
-                plane[plane == np.float32(value)] = np.nan
+                plane[plane == as_float32(value)] = np.nan
         if self.allow_nan:
             image[np.isinf(image)] = np.nan
         missing = np.isnan(image)
@@ -228,6 +228,12 @@ def plan_or_faults(spec: ImageSpec, header: RasterHeader) -> tuple[BandPlan | No
         return spec.plan(header), ()
     except GeofoundryError as error:
         return None, tuple(replace(fault, where=fault.where or str(header.path)) for fault in error.faults)
+
+
+def as_float32(value: float) -> np.float32:
+    """Return a number as float32; what lies beyond its range is infinite, as in pixels that were converted."""
+    with np.errstate(over="ignore"):
+        return np.float32(value)
 
 
 def _read_as_float(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from geofoundry.data.image_spec import ImageSpec
+from geofoundry.data.image_spec import ImageSpec, as_float32
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Normalizer:
                 continue
             if missing is None:
                 missing = torch.zeros_like(values, dtype=torch.bool)
-            missing[:, band] |= values[:, band] == torch.tensor(value, dtype=torch.float32)
+            missing[:, band] |= values[:, band] == float(as_float32(value))
         return missing
 
     def _on(self, device: torch.device) -> tuple[Tensor, Tensor]:

@@ -227,7 +227,7 @@ class SegmentationDataModule(LightningDataModule):
             _ = self.inventory
 
     def setup(self, stage: str | None = None) -> None:
-        """Find, pair, check and deal out the files.
+        """Find, pair, check and deal out the files; for mapping, find the scenes unless `predict_paths` names them.
 
         Raises:
             DataError: with every fault of the data at once.

@@ -131,6 +131,7 @@ PRITHVI = ["BLUE", "GREEN", "RED", "NIR_NARROW", "SWIR_1", "SWIR_2"]
         (PRITHVI, HLS, None, [1, 2, 3, 4, 5, 6]),
         (["B5", "B6"], HLS, "landsat8_oli", [4, 5]),
         (["VH", "vv"], ["VV", "VH"], None, [1, 0]),
+        (["B04"], CSMASK, None, [2]),
     ],
 )
 def test_names_in_a_list(requested, available, sensor, indices):
