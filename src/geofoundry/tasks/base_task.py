@@ -47,7 +47,7 @@ class BaseTask(LightningModule):
 
     A task says how to read the labels of a batch (`read_labels`), what to measure (`build_metrics`) and what to
     make of it (`compute_metrics`); all else is here. Losses and metrics are logged once per epoch, as `train/loss`
-    or `val/mIoU`; besides, `train/loss_step` is logged every `log_every_n_steps` batches. Nothing is read back from
+    or `val/mIoU`; besides, `train/loss_step` is logged every `log_every_n_steps` steps. Nothing is read back from
     the device in between.
 
     With several data loaders in a stage the totals are logged as always, and those of each loader as
@@ -122,7 +122,7 @@ class BaseTask(LightningModule):
         """Return the loss of a batch."""
         loss = self._shared_step("train", batch, 0)
         every = getattr(self.trainer, "log_every_n_steps", 0)
-        if every and (batch_idx + 1) % every == 0:
+        if every and (self.global_step + 1) % every == 0:  # when Lightning writes to the loggers, too
             # At each step, Lightning's log would cost more than a small model's whole step, and a check would stall.
             self.raise_what_was_seen()
             self.log("train/loss_step", loss.detach(), prog_bar=True)
@@ -227,7 +227,7 @@ class BaseTask(LightningModule):
         shown = {"loss", self.monitor[0].rpartition("/")[2]}
         for name, value in values.items():
             # Every process has the same value; `sync_dist` only keeps Lightning from warning that they might not.
-            self.log(f"{stage}/{name}", value, prog_bar=stage == "val" and name in shown, sync_dist=True)
+            self.log(f"{stage}/{name}", value, prog_bar=stage in ("train", "val") and name in shown, sync_dist=True)
 
     # Training.
 

@@ -1,9 +1,12 @@
+import csv
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from lightning.pytorch import seed_everything
 from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
 from torch import nn
 
 from geofoundry.core.errors import ConfigError, DataError
@@ -46,6 +49,15 @@ def test_logged_names_and_values(parts, make_trainer):
     }
     expected = 0.5 * trainer.callback_metrics["val/loss_ce"] + trainer.callback_metrics["val/loss_dice"]
     assert trainer.callback_metrics["val/loss"] == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_the_loss_of_a_step_is_logged_across_epochs(parts, make_trainer, tmp_path):
+    logger = CSVLogger(tmp_path)
+    trainer = make_trainer(max_epochs=4, log_every_n_steps=6, logger=logger)
+    trainer.fit(make_task(parts.tiny_model()), datamodule=parts.datamodule())  # 4 steps in an epoch
+    rows = list(csv.DictReader((Path(logger.log_dir) / "metrics.csv").open()))
+    assert [row["step"] for row in rows if row["train/loss_step"]] == ["5", "11"]
+    assert [row["epoch"] for row in rows if row["train/loss"]] == ["0", "1", "2", "3"]
 
 
 def test_the_confusion_matrix_is_that_of_the_epoch(parts, make_trainer):
