@@ -334,6 +334,13 @@ def test_a_datamodule_with_other_classes_is_refused_before_the_first_step(parts,
     assert [fault.where for fault in caught.value.faults] == ["num_classes", "ignore_index"]
 
 
+def test_prediction_does_not_ask_the_datamodule_for_labels(parts, make_trainer):
+    data = parts.datamodule(num_classes=9)
+    results = make_trainer().predict(make_task(parts.tiny_model()), datamodule=data)
+    assert results is not None
+    assert results[0]["prediction"].shape == (4, 8, 8)
+
+
 def test_all_faults_come_at_once(parts):
     with pytest.raises(ConfigError) as caught:
         SemanticSegmentationTask(
