@@ -9,7 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.unit.config.conftest import GOOD
 
-from geofoundry.config import check_config, load_document
+from geofoundry.config import check_config, load_document, resolve_config
+from geofoundry.config.document import document_of
 from geofoundry.config.yaml_reading import Position, read_yaml
 
 KEYS: list[tuple[str, Position]] = [
@@ -54,3 +55,28 @@ def test_a_misspelt_key_is_an_error_at_its_line(
     (workplace / "fit.yaml").write_text(text)
     faults = [fault for fault in check_config(load_document(["fit.yaml"])) if fault.severity == "error"]
     assert any(fault.where == f"fit.yaml:{line}" and typo in str(fault) for fault in faults), (typo, line, faults)
+
+
+PATHS = [path for path in read_yaml(GOOD, "fit.yaml").positions if path]
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 300) | st.floats() | st.text(max_size=5) | st.just("a.b.C"),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5) | st.integers(), inner, max_size=2),
+    max_leaves=4,
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(path=st.sampled_from(PATHS), value=VALUES)
+def test_no_value_anywhere_breaks_the_check(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch, path: tuple[str | int, ...], value: object
+):
+    """Whatever stands in a place, the answer is a list of faults, and the resolved configuration is plain data."""
+    monkeypatch.chdir(workplace)
+    data = read_yaml(GOOD, "fit.yaml").data
+    node = data
+    for part in path[:-1]:
+        node = node[part]
+    node[path[-1]] = value
+    document = document_of(data)
+    assert isinstance(check_config(document), list)
+    assert isinstance(resolve_config(document), dict)

@@ -24,7 +24,7 @@ from geofoundry.config.class_check import HOME, ClassCheck, check_arguments, che
 from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
 from geofoundry.core.errors import UnknownNameError
-from geofoundry.core.suggest import did_you_mean
+from geofoundry.core.suggest import nearest
 
 # The task says these to the factory; the user says them to the task.
 GIVEN_BY_TASK = ("task", "aux_decoders")
@@ -226,9 +226,7 @@ class ModelCheck:
                     "a neck is a mapping with a name",
                     got=repr(neck),
                     expected="{name: SelectIndices, indices: [...]}",
-                    mend=f"write {{name: {neck}}}"
-                    if isinstance(neck, str)
-                    else did_you_mean("name", neck if isinstance(neck, dict) else ()),
+                    mend=f"write {{name: {neck}}}" if isinstance(neck, str) else _misspelt_name(neck),
                 )
                 continue
             arguments = {key: value for key, value in neck.items() if key != "name"}
@@ -269,3 +267,10 @@ class ModelCheck:
                     expected="decoder_... or head_...",
                     mend=f"write decoder_{key}",
                 )
+
+
+def _misspelt_name(neck: Any) -> str:
+    """Return how to mend a mapping in which `name` is misspelt."""
+    keys = [key for key in neck if isinstance(key, str)] if isinstance(neck, Mapping) else []
+    near = nearest("name", keys, count=1)
+    return f"write 'name' for {near[0]!r}" if near else ""
