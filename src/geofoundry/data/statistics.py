@@ -15,6 +15,7 @@ from geofoundry.core.errors import ConfigError, DataError, Fault, GeofoundryErro
 from geofoundry.data.image_spec import ImageSpec
 from geofoundry.data.inventory import Inventory
 from geofoundry.data.normalization import Normalization
+from geofoundry.data.pixel_summary import PixelSummary
 
 PERCENTILES = (1, 2, 5, 25, 50, 75, 95, 98, 99)
 
@@ -77,7 +78,7 @@ def compute_statistics(inventory: Inventory, split: str = "train") -> Statistics
         stds=_floats(summary.std * np.abs(scale)),
         minima=_floats(np.minimum(low, high)),
         maxima=_floats(np.maximum(low, high)),
-        percentiles={str(p): _floats(to_physical(spec, summary.quantile(_rank(p, scale)))) for p in PERCENTILES},
+        percentiles={str(percent): _floats(_percentile(summary, spec, percent)) for percent in PERCENTILES},
         nodata_shares=_floats(summary.nodata / np.maximum(total, 1)),
         class_names=inventory.label_spec.class_names,
         class_pixels=tuple(counts[:-1].tolist()),
@@ -135,9 +136,11 @@ def pick(values: tuple[Any, ...], order: list[int]) -> tuple[float, ...]:
     return tuple(math.nan if values[index] is None else float(values[index]) for index in order)
 
 
-def _rank(percent: int, scale: np.ndarray) -> float:
+def _percentile(summary: PixelSummary, spec: ImageSpec, percent: int) -> np.ndarray:
     # A negative scale turns the order of values around.
-    return 1 - percent / 100 if (scale < 0).all() else percent / 100
+    scale, _ = _factors(spec, len(summary.count))
+    low, high = summary.quantile(percent / 100), summary.quantile(1 - percent / 100)
+    return to_physical(spec, np.where(scale < 0, high, low))
 
 
 def _factors(spec: ImageSpec, count: int) -> tuple[np.ndarray, np.ndarray]:
