@@ -66,6 +66,9 @@ def print_splits(report: SplitReport) -> None:
         typer.echo(f"note: {remark}")
     for file in report.files:
         typer.echo(f"wrote {file}")
+    first = report.files[0]
+    use = f"windows: {first}" if first.suffix == ".csv" else f"train_split: {first}, and so on"
+    typer.echo(f"in the configuration: {use}")
 
 
 def print_summary(summary: PrepareSummary, virtual: bool) -> None:

@@ -28,6 +28,8 @@ from geofoundry.geo.map_content import ClassMap, ValueMap
 from geofoundry.geo.windows import pixel_window
 
 BLOCK_PX = 512
+# GDAL keeps blocks in memory until they are full; its own limit, a share of all memory, is far more than that takes.
+LEAST_CACHE_BYTES, MOST_CACHE_BYTES = 2**26, 2**30
 
 
 class MapWriter:
@@ -128,7 +130,8 @@ class MapWriter:
         planes = array[None] if array.ndim == 2 else array
         self._check_window(planes.shape, window)
         try:
-            self._scratch.write(self.content.pixels(planes), window=window)
+            with self._small_cache():
+                self._scratch.write(self.content.pixels(planes), window=window)
         except (RasterioError, OSError) as error:
             raise self._not_written(error) from error
 
@@ -162,10 +165,17 @@ class MapWriter:
         with self._opened:
             try:
                 self._scratch.close()
-                self._write_final()
+                with self._small_cache():
+                    self._write_final()
             except (RasterioError, OSError) as error:
                 raise self._not_written(error) from error
         return self.path
+
+    def _small_cache(self) -> rasterio.Env:
+        """Let GDAL hold two rows of blocks, so that windows may cross blocks without any being written twice."""
+        row_bytes = BLOCK_PX * self.grid.width * np.dtype(self.content.dtype).itemsize * len(self.content.band_names)
+        size = min(max(2 * row_bytes, LEAST_CACHE_BYTES), MOST_CACHE_BYTES)
+        return rasterio.Env(GDAL_CACHEMAX=size // 2**20)
 
     def _write_final(self) -> None:
         is_class_map = isinstance(self.content, ClassMap)

@@ -1,5 +1,7 @@
 import ctypes
 import json
+import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -219,3 +221,41 @@ def test_folder_that_cannot_be_written_is_a_config_error(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match="can't be written"):
         MapWriter(tmp_path / "file" / "map.tif", grid_of(8, 8), ClassMap(["a"]))
+
+
+def test_writers_and_environments_may_come_and_go_in_any_order(tmp_path):
+    classes = np.zeros((64, 64), np.uint8)
+    with rasterio.Env(GDAL_NUM_THREADS="1"):
+        first = MapWriter(tmp_path / "first.tif", grid_of(64, 64), ClassMap(["a"]))
+        first.write(classes)
+    second = MapWriter(tmp_path / "second.tif", grid_of(64, 64), ClassMap(["a"]))
+    second.write(classes)
+    first.close()
+    with rasterio.Env():
+        third = MapWriter(tmp_path / "third.tif", grid_of(64, 64), ValueMap(["v"]))
+        second.close()
+    third.write(classes)
+    third.close()
+    for name in ("first", "second", "third"):
+        with rasterio.open(tmp_path / f"{name}.tif") as dataset:
+            assert (dataset.read(1) == 0).all()
+
+
+@pytest.mark.long
+def test_memory_does_not_grow_with_the_map(tmp_path):
+    code = """
+import resource
+import numpy as np
+from affine import Affine
+from geofoundry.geo.grid import Grid
+from geofoundry.geo.map_content import ClassMap
+from geofoundry.geo.windows import tiles
+from geofoundry.geo.writing import MapWriter
+side = 24_576
+with MapWriter("big.tif", Grid(None, Affine.identity(), side, side), ClassMap(list("abcde"))) as writer:
+    for window in tiles(side, side, 512, 512):
+        writer.write(np.random.randint(0, 5, (512, 512)).astype(np.uint8), window)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 300  # MiB; the map has 576
