@@ -189,7 +189,9 @@ class ClassCheck:
             if is_compiled(module_name):
                 self.foreign.append(found)
             else:
-                self.report.error(path, f"there is no module {module_name!r}", got=found.name, mend=_near_path(found))
+                self.report.error(
+                    path, f"there is no module {module_name!r}", got=found.name, mend=nearest_class(found)
+                )
             return
         module = read_module(module_name)
         if module is None or module.star_imports or "__getattr__" in module.definitions:
@@ -201,12 +203,12 @@ class ClassCheck:
             f"name {attribute!r} in {module_name}; class",
             found.name,
             [f"{module_name}.{n}" for n in names],
-            mend=_near_path(found),
+            mend=nearest_class(found),
         )
 
 
-def _near_path(found: NamedClass) -> str:
-    """Return the import path of a class of the same last word, where one is known."""
+def nearest_class(found: NamedClass) -> str:
+    """Return `write NAME` for a known class whose name is like the last word of a path, or an empty text."""
     name = found.name.rpartition(".")[2]
     known = found.kind.names() if found.kind else {}
     near = nearest(name, known, count=1)

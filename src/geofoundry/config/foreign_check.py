@@ -10,7 +10,7 @@ import inspect
 
 from geofoundry.catalog.installed import find_installed, find_single_file
 from geofoundry.catalog.signatures import signature_of
-from geofoundry.config.class_check import ClassCheck, NamedClass
+from geofoundry.config.class_check import ClassCheck, NamedClass, nearest_class
 from geofoundry.core.suggest import did_you_mean
 
 
@@ -32,7 +32,8 @@ def _check_one(classes: ClassCheck, found: NamedClass) -> None:
             f"there is no package {top!r}",
             got=found.name,
             expected="an installed package, or a module in the working directory",
-            mend="correct the name, install the package, or put the module into custom_modules/",
+            mend=nearest_class(found)
+            or "correct the name, install the package, or put the module into custom_modules/",
         )
         return
     try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from geofoundry.config import check_config, load_document
 from geofoundry.core.errors import Fault
 
 from .conftest import GOOD, Check
@@ -165,7 +166,6 @@ def test_without_bands_a_backbone_takes_three(check_text: Check):
 
 
 def test_files_may_be_left_out_of_the_check(good, workplace: Path):
-    from geofoundry.config import check_config
     from geofoundry.config.document import document_of
 
     good["data"]["init_args"]["root"] = "elsewhere"
@@ -215,7 +215,9 @@ def test_foreign_classes_are_looked_at_after_their_import(
     assert only(check("model: {class_path: task_of_a_user.MyTsk}\n")).mend == "write 'MyTask'"
     assert "is no class" in only(check("model: {class_path: task_of_a_user.VALUE}\n")).what
     assert "no_such_library" in only(check("model: {class_path: broken_task.MyTask}\n")).got
-    assert "no package 'nowhere_at_all'" in only(check("model: {class_path: nowhere_at_all.MyTask}\n")).what
+    absent = only(check("model: {class_path: nowhere_at_all.SemanticSegmentationTask}\n"))
+    assert "no package 'nowhere_at_all'" in absent.what
+    assert absent.mend == "write 'SemanticSegmentationTask'"
 
 
 def test_parts_of_custom_modules_are_known(check_text: Check, tmp_path: Path):
@@ -279,3 +281,12 @@ def test_schedulers_in_a_sequence(check_text: Check):
     assert [str(fault) for fault in check_text(text)] == []
     assert "unknown scheduler 'StpLR'" in only(check_text(text.replace("StepLR", "StpLR"))).what
     assert "unknown argument 'stepsize'" in check_text(text.replace("step_size", "stepsize"))[0].what
+
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("**/*.yaml"))
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_our_examples_have_no_faults(path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(path.parents[1])
+    assert [str(fault) for fault in check_config(load_document([path]), files=False)] == []
