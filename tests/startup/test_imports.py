@@ -43,6 +43,12 @@ optimizr: 1
 """
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache of signatures that is empty for the first test only."""
+    return tmp_path_factory.mktemp("cache")
+
+
 def modules_after(code: str, cwd: Path, cache: Path) -> tuple[set[str], subprocess.CompletedProcess[str]]:
     wrapped = f"import sys\ntry:\n    {code}\nexcept SystemExit as leaving:\n    code = leaving.code\n{REPORT}\n"
     done = subprocess.run(
@@ -80,9 +86,9 @@ def command(*words: str) -> str:
         command("config", "schema"),
     ],
 )
-def test_nothing_heavy_is_imported(code: str, tmp_path: Path):
+def test_nothing_heavy_is_imported(code: str, tmp_path: Path, cache: Path):
     (tmp_path / "fit.yaml").write_text(BROKEN)
-    loaded, done = modules_after(code, tmp_path, tmp_path / "cache")
+    loaded, done = modules_after(code, tmp_path, cache)
     assert [name for name in HEAVY if name in loaded] == []
     assert "Traceback" not in done.stderr
 
@@ -92,8 +98,8 @@ def test_the_package_itself_is_almost_nothing(tmp_path: Path):
     assert [name for name in ("yaml", "typer", "rich", "geofoundry.catalog") if name in loaded] == []
 
 
-def test_the_check_of_many_faults_finds_them_all(tmp_path: Path):
+def test_the_check_of_many_faults_finds_them_all(tmp_path: Path, cache: Path):
     (tmp_path / "fit.yaml").write_text(BROKEN)
-    _, done = modules_after(command("config", "check", "fit.yaml"), tmp_path, tmp_path / "cache")
+    _, done = modules_after(command("config", "check", "fit.yaml"), tmp_path, cache)
     found = int(done.stdout.splitlines()[-1].split(": ")[1].split()[0])
     assert found >= 10, done.stdout
