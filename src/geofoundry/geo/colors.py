@@ -83,6 +83,7 @@ EXPECTED = Legend(
     {
         "background": "#2b2b2b",
         "bare": "#b3ac9f",
+        "bare soil": "#a5713e",
         "building": "#d7301f",
         "buildings": "#d7301f",
         "burn scar": "#7f2704",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -54,8 +55,9 @@ class PanelSamples:
             return
         labels = mask[:wanted].squeeze(1) if mask.ndim == 4 else mask[:wanted]
         names = few.get("filename", ())
+        names = names if isinstance(names, (list, tuple)) else ()
         for index in range(wanted):
-            title = str(names[index]) if isinstance(names, Sequence) and index < len(names) else ""
+            title = "/".join(Path(str(names[index])).parts[-2:]) if index < len(names) else ""
             pixels = image[index].float().cpu().numpy()
             self._chips.append((pixels, labels[index].long().cpu().numpy(), prediction[index].cpu().numpy(), title))
 

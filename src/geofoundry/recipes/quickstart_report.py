@@ -61,43 +61,34 @@ class QuickstartReport:
     def text(self) -> str:
         """Return the closing words."""
         height, width = self.kilometers
-        made = (
-            (
-                f"{self.folder}/scene",
-                f"a made-up Sentinel-2 scene of {width:.0f} x {height:.0f} km: 10 bands, clouds, true land cover",
-            ),
-            (self.config, "the YAML that says all: model, data, training"),
-            (
-                self.run,
-                f"the run: a model of {self.parameters:,} parameters, trained for {self.trained_s:.0f} s on the western half,",
-            ),
-            ("", "with metrics, figures, and card.md, which says what it can and can't do"),
-            (self.map, "the map of the east, georeferenced, with class names and colors: opens in QGIS"),
-            (self.overview, "scene, truth, map and errors side by side"),
+        config, scene, maps = (
+            shlex.quote(p) for p in (self.config, f"{self.folder}/scene/images/*.tif", f"{self.folder}/maps")
         )
-        quoted = shlex.quote
-        east = quoted(f"{self.folder}/scene/images/*.tif")
-        typed = (
-            (
-                f"geofoundry predict -c {quoted(self.config)} -i {east} -o {quoted(f'{self.folder}/maps')}",
-                "map all of the scene",
-            ),
-            (f"geofoundry fit -c {quoted(self.config)} --trainer.max_epochs 40", "train longer, for a better map"),
-            ("geofoundry init IMAGES LABELS", "get a YAML like this one for your own data"),
-        )
+        trained = f"{self.parameters:,} parameters, trained for {self.trained_s:.0f} s on the western half"
         lines = [
             "",
             "What was made",
-            *_columns(made),
+            f"  the scene    {self.folder}/scene",
+            f"               {width:.0f} x {height:.0f} km as Sentinel-2 would see them, 10 bands, clouds; made up, so its truth is known",
+            f"  the YAML     {self.config}",
+            "               says all of it: model, data, training",
+            f"  the model    {self.run}",
+            f"               {trained}; card.md in it says what it can and can't do",
+            f"  the map      {self.map}",
+            "               of the east, georeferenced, with class names and colors: opens in QGIS",
+            f"  the picture  {self.overview}",
+            "               scene, truth, map and errors side by side",
             "",
             f"How good it is, on {self.pixels:,} pixels in the east that took no part in training",
-            f"  {'':<42}{'mIoU':>7}{'pixel accuracy':>17}",
-            f"  {'this model, which sees the surroundings':<42}{self.miou:>7.3f}{self.accuracy:>17.3f}",
-            f"  {'a classifier that sees one pixel at a time':<42}{self.baseline_miou:>7.3f}{self.baseline_accuracy:>17.3f}",
+            f"  {'':<43}{'mIoU':>7}{'pixel accuracy':>17}",
+            f"  {'this model, which sees the surroundings':<43}{self.miou:>7.3f}{self.accuracy:>17.3f}",
+            f"  {'a classifier that sees one pixel at a time':<43}{self.baseline_miou:>7.3f}{self.baseline_accuracy:>17.3f}",
             *(f"  {sentence}" for sentence in self.verdict()),
             "",
             "What to type next",
-            *_columns(typed),
+            f"  to map the whole scene       geofoundry predict -c {config} -i {scene} -o {maps}",
+            f"  to train longer              geofoundry fit -c {config} --trainer.max_epochs 40",
+            "  to begin with your own data  geofoundry init IMAGES LABELS",
         ]
         return "\n".join(lines)
 
@@ -110,12 +101,10 @@ class QuickstartReport:
         ]
         said: list[str] = []
         if self.miou > self.baseline_miou:
-            best = ", ".join(text for _, text in sorted(gains, reverse=True)[:3])
-            said.append(
-                f"It is better, since many classes are told by pattern and shape (IoU of {best})."
-                if best
-                else "It is better."
-            )
+            said.append("It is better: pattern and shape tell apart what looks alike pixel by pixel.")
+            if gains:
+                best = ", ".join(text for _, text in sorted(gains, reverse=True)[:3])
+                said.append(f"Most gained in IoU: {best}.")
         else:
             said.append("It is no better than looking at single pixels: the training was too short.")
         given_up = [c.name for c in self.classes if c.iou is not None and c.iou < GIVEN_UP_IOU]
@@ -172,7 +161,7 @@ def draw_overview(
     the dark; the three maps are (H, columns of `east`).
     """
     valid = np.any(image > 0, axis=0)
-    scene = composite(image, true_color, stretch_on=valid & ~bright)
+    scene = composite(image, true_color, stretch_on=valid & ~bright, shared=True)
     scene[~valid] = 255
     colors = class_colors(class_names)
     counted = labels < len(class_names)
@@ -200,18 +189,6 @@ def draw_overview(
         axis.set_title(title, fontsize=10, color=INK)
     add_legend(figure, entries)
     save_figure(figure, path)
-
-
-def _columns(rows: Sequence[tuple[str, str]]) -> list[str]:
-    """Return lines of two columns; what does not fit the first one pushes the second to a line of its own."""
-    width = min(max(len(first) for first, _ in rows), 48)
-    lines: list[str] = []
-    for first, second in rows:
-        if len(first) > width:
-            lines.append(f"  {first}")
-            first = ""
-        lines.append(f"  {first:<{width}}  {second}")
-    return lines
 
 
 def _known(value: float) -> float | None:

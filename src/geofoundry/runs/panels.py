@@ -94,11 +94,16 @@ def composite_bands(bands: Sequence[str], count: int) -> list[int]:
 
 
 def composite(
-    image: NDArray[Any], indices: Sequence[int], *, stretch_on: NDArray[np.bool_] | None = None
+    image: NDArray[Any],
+    indices: Sequence[int],
+    *,
+    stretch_on: NDArray[np.bool_] | None = None,
+    shared: bool = False,
 ) -> NDArray[np.uint8]:
-    """Return an (H, W, 3) picture, each band stretched between its 2nd and 98th percentile; NaN and inf are gray.
+    """Return an (H, W, 3) picture, each band stretched over most of its values; NaN and inf are gray.
 
-    `stretch_on` says which pixels the percentiles come from; when it leaves less than a tenth, all are taken.
+    `stretch_on` says which pixels the limits (2nd and 98th percentile, outliers aside) come from; when it leaves less
+    than a tenth, all are taken. With `shared` limits the colors are natural, which suits reflectances.
 
     **Shapes:** `image` is (C, H, W), `stretch_on` is (H, W).
     """
@@ -109,11 +114,21 @@ def composite(
     picture = np.full((*chosen.shape[1:], 3), 200, dtype=np.uint8)
     if not finite.any():
         return picture
-    for channel, band in enumerate(chosen):
-        low, high = np.percentile(band[sample], (2, 98))
+    limits = [_limits(band[sample]) for band in chosen]
+    if shared:
+        limits = [(min(low for low, _ in limits), max(high for _, high in limits))] * len(limits)
+    for channel, (band, (low, high)) in enumerate(zip(chosen, limits, strict=True)):
         stretched = np.clip((band[finite] - low) / max(high - low, 1e-9), 0, 1)
         picture[finite, channel] = np.round(255 * stretched**0.8)  # the root lifts vegetation and water, which are dark
     return picture
+
+
+def _limits(values: NDArray[np.floating]) -> tuple[float, float]:
+    low, quarter, middle, three_quarters, high = (float(v) for v in np.percentile(values, (2, 25, 50, 75, 98)))
+    if three_quarters > quarter:
+        # A few bright clouds would leave everything else in the dark.
+        high = min(high, middle + 3 * (three_quarters - quarter))
+    return low, high
 
 
 def color_classes(values: NDArray[np.integer], colors: Sequence[tuple[int, int, int]]) -> NDArray[np.uint8]:
