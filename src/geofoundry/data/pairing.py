@@ -56,16 +56,20 @@ def pair_files(root: str | Path, image_glob: str, label_glob: str) -> tuple[list
     and labels without an image.
     """
     images, labels = find_files(root, image_glob), find_files(root, label_glob)
-    faults = [
+    empty = [
         *(_empty_glob(root, "image_glob", image_glob) if not images else ()),
         *(_empty_glob(root, "label_glob", label_glob) if not labels else ()),
+    ]
+    faults = [
+        *dict.fromkeys(empty),  # a missing root is said once
         *_ambiguous_keys(images, image_glob),
         *_ambiguous_keys(labels, label_glob),
     ]
     both = sorted({p for paths in images.values() for p in paths} & {p for paths in labels.values() for p in paths})
     if both:
-        faults.append(_matched_twice(both, image_glob, label_glob))
-    elif images and labels:
+        # Whatever else could be said of such pairs follows from this.
+        return [], [*faults, _matched_twice(both, image_glob, label_glob)]
+    if images and labels:
         faults.extend(_orphans(images, labels, image_glob, label_glob))
     keys = sorted(images.keys() & labels.keys())
     return [Sample(key, images[key][0], labels[key][0]) for key in keys], faults

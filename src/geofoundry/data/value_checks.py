@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -27,7 +28,8 @@ def check_values(inventory: Inventory, unit: Unit | None = None) -> list[Fault]:
         *_class_warnings(inventory),
         *_empty_images(inventory),
         *_unit_warnings(inventory, unit),
-        *_same_bytes(inventory),
+        # Splits that are wrong anyway need no closer look.
+        *(() if inventory.faults else _same_bytes(inventory)),
     ]
 
 
@@ -40,6 +42,8 @@ def _undeclared(inventory: Inventory) -> Iterator[Fault]:
 
 def _foreign_labels(inventory: Inventory) -> Iterator[Fault]:
     spec = inventory.label_spec
+    values: dict[bool, set[float]] = {True: set(), False: set()}
+    files: dict[bool, list[Path]] = {True: [], False: []}
     for (path, _), summary in inventory.labels.items():
         nodata = inventory.headers[path].nodata[0]
         unknown = [value for value in summary.counts if spec.index_of(value, nodata) is None]
@@ -47,7 +51,12 @@ def _foreign_labels(inventory: Inventory) -> Iterator[Fault]:
             mend = "check that label_glob matches class labels, not images"
             yield Fault("labels with too many different values for classes", str(path), got="over 1000", mend=mend)
         elif unknown:
-            yield spec.unknown_values(unknown, str(path))
+            whole = all(float(value).is_integer() for value in unknown)
+            values[whole].update(unknown)
+            files[whole].append(path)
+    for whole in (True, False):
+        if files[whole]:
+            yield spec.unknown_values(sorted(values[whole]), shown_files(files[whole]))
 
 
 def _class_warnings(inventory: Inventory) -> Iterator[Fault]:
