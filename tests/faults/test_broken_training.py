@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from tests.integration.conftest import CONFIG, write_chips
 
 from geofoundry.runs import RunFolder
-from tests.integration.conftest import CONFIG, write_chips
 
 EPOCHS = 12
 

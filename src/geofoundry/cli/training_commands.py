@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from geofoundry.core.optional import require
+
+if TYPE_CHECKING:
+    from geofoundry.recipes.configuration import Configuration
 
 OVERRIDES = (
     "Anything in the YAML can be overridden by its path, for example `--trainer.max_epochs 3`, "
@@ -48,15 +53,16 @@ def fit(
     """
     if print_config:
         _print_config(config, context.args)
-    elif dry_run:
+        return
+    configuration = _read(config, context.args)
+    if dry_run:
         from geofoundry.recipes.dry_run import dry_run as run_dry
 
-        typer.echo(run_dry(config, context.args))
+        typer.echo(run_dry(configuration))
     else:
         from geofoundry.recipes.fit import fit as run_fit
 
-        run = run_fit(config, context.args, ckpt_path=ckpt_path)
-        typer.echo(run.summary())
+        typer.echo(run_fit(configuration, ckpt_path=ckpt_path).summary())
 
 
 def validate(context: typer.Context, config: Config, ckpt_path: Checkpoint = None) -> None:
@@ -90,19 +96,33 @@ def predict(
     ] = False,
 ) -> None:
     """Write a georeferenced GeoTIFF map of every image."""
+    configuration = _read(config, context.args, files=False)
     from geofoundry.recipes.predict import predict as run_predict
 
     written = run_predict(
-        config, context.args, ckpt_path=ckpt_path, images=images, output_dir=output, probabilities=probabilities
+        configuration, ckpt_path=ckpt_path, images=images, output_dir=output, probabilities=probabilities
     )
     for path in written:
         typer.echo(f"wrote {path}")
 
 
-def _evaluate(stage: str, config: list[Path], overrides: list[str], ckpt_path: str | None) -> None:
+def _read(config: list[Path], overrides: list[str], *, files: bool = True) -> Configuration:
+    """Check the configuration, which takes a moment, before torch is imported, which takes seconds."""
+    from geofoundry.recipes.configuration import read_configuration
+
+    configuration = read_configuration(config, overrides, files=files)
+    require("torch", "train", purpose="training and prediction")
+    require("lightning.pytorch", "train", purpose="training and prediction")
+    return configuration
+
+
+def _evaluate(
+    stage: Literal["validate", "test"], config: list[Path], overrides: list[str], ckpt_path: str | None
+) -> None:
+    configuration = _read(config, overrides)
     from geofoundry.recipes.evaluate import evaluate
 
-    evaluation = evaluate(stage, config, overrides, ckpt_path=ckpt_path)
+    evaluation = evaluate(stage, configuration, ckpt_path=ckpt_path)
     width = max((len(name) for name in evaluation.metrics), default=0)
     for name, value in evaluation.metrics.items():
         typer.echo(f"{name:<{width}}  {value:.4f}")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from geofoundry.catalog import import_custom_modules
 from geofoundry.config import check_config, load_document, resolve_config
 from geofoundry.core.errors import ConfigError, plural
 
@@ -37,20 +37,40 @@ class Configuration:
         seed = self.resolved.get("seed_everything")
         return 0 if seed is None or seed is True else int(seed)
 
+    def with_values(self, values: Mapping[str, Any]) -> Configuration:
+        """Return a copy in which dotted paths have other values; what isn't there is made."""
+        resolved = deepcopy(self.resolved)
+        for path, value in values.items():
+            *parents, key = path.split(".")
+            section = resolved
+            for parent in parents:
+                if section.get(parent) is None:
+                    section[parent] = {}
+                section = section[parent]
+            section[key] = value
+        return replace(self, resolved=resolved)
 
-def read_configuration(paths: Sequence[str | Path], overrides: Sequence[str] = ()) -> Configuration:
-    """Load, check and resolve a configuration.
+
+ConfigSource = str | Path | Sequence[str | Path] | Configuration
+
+
+def read_configuration(config: ConfigSource, overrides: Sequence[str] = (), *, files: bool = True) -> Configuration:
+    """Load, check and resolve a configuration; one that was read before is returned as it is.
+
+    Without `files` nothing is said of files and folders that are missing: who only maps has no training data.
 
     Raises:
         ConfigError: with every fault of the files and overrides at once.
     """
+    if isinstance(config, Configuration):
+        return config
+    paths = [config] if isinstance(config, (str, Path)) else list(config)
     document = load_document(paths, overrides)
-    import_custom_modules(document.data.get("custom_modules_path"))
-    faults = check_config(document)
+    faults = check_config(document, files=files)
     errors = [fault for fault in faults if fault.severity == "error"]
     if errors:
-        files = ", ".join(str(path) for path in paths)
-        raise ConfigError(errors, summary=f"{plural(len(errors), 'fault')} in {files}")
+        names = ", ".join(str(path) for path in paths)
+        raise ConfigError(errors, summary=f"{plural(len(errors), 'fault')} in {names}")
     for fault in faults:
         warnings.warn(str(fault), ConfigWarning, stacklevel=2)
     run = document.data.get("run") or {}

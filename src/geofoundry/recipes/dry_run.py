@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -17,12 +16,21 @@ from lightning.pytorch.loggers.logger import DummyLogger
 from torch import Tensor, nn
 
 from geofoundry.recipes.assembly import Assembly, assemble
-from geofoundry.recipes.configuration import read_configuration
+from geofoundry.recipes.configuration import ConfigSource, read_configuration
 from geofoundry.recipes.fit import run_trainer
 
 GIB = 2**30
 # The first step also pays for lazy initialisation, so the second one is timed.
 STEPS = 2
+SHORT_TRAINING = {
+    "max_epochs": 1,
+    "max_steps": STEPS,
+    "limit_val_batches": 1,
+    "num_sanity_val_steps": 0,
+    "enable_progress_bar": False,
+    "log_every_n_steps": 1,
+    "logger": False,
+}
 
 
 @dataclass
@@ -81,31 +89,19 @@ def describe_shapes(value: Any) -> str:
     return type(value).__name__
 
 
-def dry_run(config: str | Path | Sequence[str | Path], overrides: Sequence[str] = ()) -> str:
+def dry_run(config: ConfigSource, overrides: Sequence[str] = ()) -> str:
     """Build everything, take real steps on real data, write nothing; return a report.
 
     Raises:
         ConfigError: with every fault of the configuration.
         DataError: with every fault of the data.
     """
-    paths = [config] if isinstance(config, (str, Path)) else list(config)
-    configuration = read_configuration(paths, overrides)
-    resolved = dict(configuration.resolved)
-    epochs = (resolved.get("trainer") or {}).get("max_epochs")
-    resolved["trainer"] = {
-        **(resolved.get("trainer") or {}),
-        "max_epochs": 1,
-        "max_steps": STEPS,
-        "limit_val_batches": 1,
-        "num_sanity_val_steps": 0,
-        "enable_progress_bar": False,
-        "enable_model_summary": False,
-        "log_every_n_steps": 1,
-        "logger": False,
-    }
+    configuration = read_configuration(config, overrides)
+    epochs = (configuration.resolved.get("trainer") or {}).get("max_epochs")
+    short = configuration.with_values({f"trainer.{name}": value for name, value in SHORT_TRAINING.items()})
     before = peak_memory_gib()
     probe = StepProbe()
-    assembly = assemble(resolved, seed=configuration.seed, loggers=[DummyLogger()], callbacks=[probe])
+    assembly = assemble(short.resolved, seed=configuration.seed, loggers=[DummyLogger()], callbacks=[probe])
     assembly.trainer.callbacks = [c for c in assembly.trainer.callbacks if not isinstance(c, Checkpoint)]  # type: ignore[attr-defined]
     run_trainer(assembly.trainer, lambda: assembly.trainer.fit(assembly.task, datamodule=assembly.datamodule))
     probe.batches_per_epoch = len(assembly.datamodule.train_dataloader())

@@ -9,7 +9,7 @@ from typing import Literal
 
 from geofoundry.recipes.assembly import assemble
 from geofoundry.recipes.checkpoints import find_checkpoint, run_of_checkpoint
-from geofoundry.recipes.configuration import read_configuration
+from geofoundry.recipes.configuration import ConfigSource, read_configuration
 from geofoundry.recipes.fit import run_trainer
 from geofoundry.recipes.progress_bar import progress_bar
 from geofoundry.recipes.run_callbacks import RunLogger, RunRecorder
@@ -29,7 +29,7 @@ class Evaluation:
 
 def evaluate(
     stage: Stage,
-    config: str | Path | Sequence[str | Path],
+    config: ConfigSource,
     overrides: Sequence[str] = (),
     *,
     ckpt_path: str | Path | None = None,
@@ -43,8 +43,7 @@ def evaluate(
         ConfigError: when the configuration is wrong, or there is no checkpoint.
         DataError: with every fault of the data.
     """
-    paths = [config] if isinstance(config, (str, Path)) else list(config)
-    configuration = read_configuration(paths, overrides)
+    configuration = read_configuration(config, overrides)
     choice = ckpt_path or configuration.resolved.get("ckpt_path")
     checkpoint = find_checkpoint(choice, configuration.runs_root, configuration.name)
     run = run_of_checkpoint(checkpoint) or RunFolder.create(configuration.runs_root, configuration.name)

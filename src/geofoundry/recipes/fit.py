@@ -11,16 +11,14 @@ from lightning.pytorch.trainer.states import TrainerStatus
 from geofoundry.core.files import require_writable_folder
 from geofoundry.recipes.assembly import Assembly, assemble
 from geofoundry.recipes.checkpoints import checkpoint_callbacks, find_checkpoint, run_of_checkpoint
-from geofoundry.recipes.configuration import Configuration, read_configuration
+from geofoundry.recipes.configuration import ConfigSource, Configuration, read_configuration
 from geofoundry.recipes.epoch_seed import EpochSeed
 from geofoundry.recipes.progress_bar import progress_bar
 from geofoundry.recipes.run_callbacks import RunLogger, RunRecorder
 from geofoundry.runs import RunFolder
 
 
-def fit(
-    config: str | Path | Sequence[str | Path], overrides: Sequence[str] = (), *, ckpt_path: str | Path | None = None
-) -> RunFolder:
+def fit(config: ConfigSource, overrides: Sequence[str] = (), *, ckpt_path: str | Path | None = None) -> RunFolder:
     """Train, and return the run folder with everything that came of it.
 
     `overrides` are written as on the command line: `["--trainer.max_epochs=3"]`. With `ckpt_path` (`last`, a run
@@ -31,8 +29,7 @@ def fit(
         DataError: with every fault of the data, before the first step.
         KeyboardInterrupt: when the user stopped it; checkpoints and metrics so far are in the folder.
     """
-    paths = [config] if isinstance(config, (str, Path)) else list(config)
-    configuration = read_configuration(paths, overrides)
+    configuration = read_configuration(config, overrides)
     require_writable_folder(configuration.runs_root)
     ckpt_path = ckpt_path or configuration.resolved.get("ckpt_path")
     checkpoint = find_checkpoint(ckpt_path, configuration.runs_root, configuration.name) if ckpt_path else None

@@ -13,17 +13,17 @@ from geofoundry.core.hashing import sha256_file
 from geofoundry.data.segmentation_datamodule import SegmentationDataModule
 from geofoundry.recipes.assembly import assemble
 from geofoundry.recipes.checkpoints import find_checkpoint, run_of_checkpoint
-from geofoundry.recipes.configuration import read_configuration
+from geofoundry.recipes.configuration import ConfigSource, read_configuration
 from geofoundry.recipes.fit import run_trainer
 from geofoundry.recipes.map_writing import MapWriting, class_values_of
 from geofoundry.recipes.progress_bar import progress_bar
 
 # Tiles of a scene are written in order by one process.
-ONE_DEVICE = ["--trainer.devices=1", "--trainer.num_nodes=1"]
+ONE_DEVICE = {"trainer.devices": 1, "trainer.num_nodes": 1}
 
 
 def predict(
-    config: str | Path | Sequence[str | Path],
+    config: ConfigSource,
     overrides: Sequence[str] = (),
     *,
     ckpt_path: str | Path | None = None,
@@ -42,9 +42,8 @@ def predict(
         ConfigError: when the configuration is wrong, or there is no checkpoint.
         DataError: with every scene that can't be read or lacks a band.
     """
-    paths = [config] if isinstance(config, (str, Path)) else list(config)
-    chosen = ["--model.init_args.output_on_inference=probabilities"] if probabilities else []
-    configuration = read_configuration(paths, [*overrides, *chosen, *ONE_DEVICE])
+    chosen = {"model.init_args.output_on_inference": "probabilities"} if probabilities else {}
+    configuration = read_configuration(config, overrides, files=False).with_values({**ONE_DEVICE, **chosen})
     choice = ckpt_path or configuration.resolved.get("ckpt_path")
     checkpoint = find_checkpoint(choice, configuration.runs_root, configuration.name)
     run = run_of_checkpoint(checkpoint)
@@ -87,7 +86,7 @@ def find_scenes(images: Sequence[str | Path]) -> list[Path]:
     found: dict[Path, None] = {}
     faults = []
     for image in images:
-        matches = sorted(glob.glob(str(image), recursive=True)) or []
+        matches = sorted(glob.glob(str(image), recursive=True))  # noqa: PTH207 - absolute patterns, too
         faults += [Fault("no image here", where=str(image), mend="correct the path; globs want quotes")] * (not matches)
         found.update(dict.fromkeys(map(Path, matches)))
     if faults:

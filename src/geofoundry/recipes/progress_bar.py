@@ -55,7 +55,7 @@ class ProgressLines(ProgressBar):
         """Speak again."""
         self._enabled = True
 
-    def on_train_epoch_start(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what the epoch before brought: only now are all its values known."""
         self._epoch_line(trainer)
 
@@ -63,7 +63,7 @@ class ProgressLines(ProgressBar):
         """Note that the epoch is over."""
         self._finished_epoch = trainer.current_epoch
 
-    def on_train_end(self, trainer: Trainer, *_: Any) -> None:
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Say what the last epoch brought."""
         self._epoch_line(trainer)
 
