@@ -192,11 +192,20 @@ def _commit(git: Mapping[str, Any] | None) -> str:
 
 
 def _table(head: Sequence[str], rows: Any) -> str:
-    lines = [tuple(str(cell) for cell in row) for row in rows]
+    lines = [tuple(_in_words(cell) for cell in row) for row in rows]
     if not lines:
         return ""
     body = ["| " + " | ".join(_cell(cell) for cell in line) + " |" for line in lines]
     return "\n".join(["| " + " | ".join(head) + " |", "|" + " --- |" * len(head), *body])
+
+
+def _in_words(value: Any) -> str:
+    """Return `ce 0.5, dice 0.5` for a mapping, `a, b` for a list."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_in_words(inner)}" for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return ", ".join(map(_in_words, value))
+    return str(value)
 
 
 def _cell(text: str) -> str:

@@ -214,7 +214,9 @@ def _group_metrics(rows: list[Row]) -> dict[str, list[str]]:
             if stage == "val":
                 groups.setdefault("IoU of each class", []).append(column)
             continue
-        groups.setdefault(metric if slash else column, []).append(column)
+        name = metric if slash else column
+        # What is logged within an epoch (loss_step) belongs beside the epoch's own value.
+        groups.setdefault(name.removesuffix("_step"), []).append(column)
     first = [name for name in ("loss", "mIoU", "IoU of each class") if name in groups]
     return {name: groups[name] for name in [*first, *(name for name in groups if name not in first)]}
 
@@ -222,14 +224,23 @@ def _group_metrics(rows: list[Row]) -> dict[str, list[str]]:
 def _draw_stages(axes: Axes, rows: list[Row], metric: str, columns: list[str]) -> None:
     not_finite = 0
     for column in columns:
-        stage = column.rpartition("/")[0]
+        stage, _, name = column.rpartition("/")
+        within = name.endswith("_step")
         steps, values = series(rows, column)
         not_finite += int(np.sum(~np.isfinite(values)))
         style: dict[str, Any] = {"marker": "o", "markersize": 3.5} if len(steps) < 40 else {}
         if len(steps) == 1:
             style = {"marker": "D", "markersize": 6, "linestyle": ""}
         color = STAGE_COLORS.get(stage.split("/")[0])
-        axes.plot(steps, values, label=stage or None, color=color, linewidth=1.4, **style)
+        if within:
+            style = {"alpha": 0.35, "linewidth": 1.0}
+        axes.plot(
+            steps,
+            values,
+            label=f"{stage}, single steps" if within else stage or None,
+            color=color,
+            **{"linewidth": 1.4, **style},
+        )
         if stage == "val" and len(steps) > 1 and np.isfinite(values).any():
             lower_is_better = "loss" in metric.lower() or "error" in metric.lower()
             best = int(np.nanargmin(values) if lower_is_better else np.nanargmax(values))

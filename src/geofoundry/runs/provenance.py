@@ -15,7 +15,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import geofoundry
 from geofoundry.core.files import write_text
 from geofoundry.core.hashing import sha256_file, sha256_json
 
@@ -33,6 +32,7 @@ ENVIRONMENT = (
     "WORLD_SIZE",
 )
 WEIGHT_SUFFIXES = frozenset({".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".onnx"})
+PACKAGE = Path(__file__).resolve().parents[1]
 MAX_PATCH_BYTES = 4 * 2**20
 _GIT_TIMEOUT_S = 5  # a home folder under git may take minutes; a run does not wait for it
 
@@ -112,8 +112,7 @@ def time_stamp(moment: datetime) -> str:
 
 def describe_code(project: str | Path = ".", patch_folder: str | Path | None = None) -> dict[str, Any]:
     """Return versions and git states of geofoundry and of the user's project; write their patches, if asked."""
-    package = Path(geofoundry.__file__).parent
-    own = read_checkout(package)
+    own = read_checkout(PACKAGE)
     theirs = read_checkout(project)
     if theirs and own and theirs.root == own.root:
         theirs = None
@@ -122,8 +121,8 @@ def describe_code(project: str | Path = ".", patch_folder: str | Path | None = N
             write_text(Path(patch_folder) / f"{name}-{checkout.patch_sha256[:12]}.patch", checkout.patch)
     return {
         "geofoundry": {
-            "version": geofoundry.__version__,
-            "path": str(package),
+            "version": _own_version(),
+            "path": str(PACKAGE),
             "git": own.as_dict() if own else None,
         },
         "project": theirs.as_dict() if theirs else None,
@@ -206,6 +205,13 @@ def find_weights(config: Mapping[str, Any]) -> dict[str, Path]:
 
     walk(config, "", "")
     return found
+
+
+def _own_version() -> str:
+    try:
+        return importlib.metadata.version("geofoundry")
+    except importlib.metadata.PackageNotFoundError:  # run from its source folder, which the commit then names
+        return "not installed"
 
 
 def _git(folder: Path, *arguments: str) -> str | None:
