@@ -123,7 +123,7 @@ def _label_faults(image: RasterHeader, label: RasterHeader) -> Iterator[Fault]:
     if difference:
         yield Fault(
             what="image and label lie on different grids",
-            where=f"{image.path} and {label.path.name}",
+            where=str(label.path),
             got=difference,
             expected="the same size, CRS and transform",
             mend="warp the label to the image's grid, nearest neighbor (gdalwarp -r near -te ... -ts ...)",

@@ -112,8 +112,8 @@ def read_statistics(path: str | Path, bands: tuple[str, ...], spec: ImageSpec) -
     except GeofoundryError as error:
         raise ConfigError([_with_place(fault, str(path)) for fault in error.faults]) from error
     for name, ours in (("scale", scale), ("offset", offset)):
-        theirs = plain.get(name) or ours
-        if not np.allclose([theirs[index] for index in order], ours, rtol=1e-6):
+        theirs = plain.get(name)
+        if theirs is not None and not np.allclose([theirs[index] for index in order], ours, rtol=1e-6):
             mend = f"compute statistics anew, or set {name} to what they were made with"
             got = f"{name} {theirs} there, {list(ours)} here"
             raise ConfigError(Fault(f"the statistics were made with another {name}", str(path), got=got, mend=mend))
