@@ -59,6 +59,7 @@ class RunRecorder(Callback):
         self._panels: dict[str, Panels] = {}
         self._results: dict[str, StageResult] = {}
         self._owns_status = False
+        self._is_recording = False
         self._began = time.monotonic()
 
     # The beginning.
@@ -68,9 +69,10 @@ class RunRecorder(Callback):
         """Write the configuration, and that the run is running."""
         self._began = time.monotonic()
         self._results = read_results(self.run.scores)
-        self._owns_status = stage == "fit" or self._made_by_this_process()
         if stage == "fit":
             self.run.mark(RunStatus.RUNNING)
+        self._owns_status = stage == "fit" or self._made_by_this_process()
+        self._is_recording = True
         if self.config is not None and (stage == "fit" or not self.run.config.exists()):
             self._write_config()
 
@@ -138,6 +140,8 @@ class RunRecorder(Callback):
     @rank_zero_only
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Say what became of the run, then save what there is to save."""
+        if not self._is_recording:
+            return
         stopped = isinstance(exception, (KeyboardInterrupt, SIGTERMException))
         status = RunStatus.INTERRUPTED if stopped else RunStatus.FAILED
         reason = f"{type(exception).__name__}: {exception}".strip().rstrip(":")
@@ -296,6 +300,8 @@ class RunRecorder(Callback):
             patch_folder=self.run.path,
         )
         record["session"] = _session(task, datamodule)
+        if verb == "fit" and "duration_s" in known:
+            record["duration_s"] = known["duration_s"]
         # A test must not cover up what the training was made from.
         shown = record if verb == "fit" or not known else known
         write_json(self.run.provenance, {**shown, "sessions": [*known.get("sessions", []), _digest(record)]})

@@ -193,11 +193,25 @@ class RunFolder:
         return status
 
     def mark(self, status: RunStatus, reason: str = "") -> None:
-        """Set the status, atomically; `running` also notes this process as the one that works on it."""
+        """Set the status, atomically; `running` also notes this process as the one that works on it.
+
+        Raises:
+            ConfigError: when it shall run here while another process of this machine is at work on it.
+        """
         record = self.record()
+        here = _this_process()
+        if status is RunStatus.RUNNING and _works_elsewhere(record, here):
+            raise ConfigError(
+                Fault(
+                    what="another process is at work on this run",
+                    where=str(self.path),
+                    got=f"process {record['process']['pid']} on this machine",
+                    expected="one process per run",
+                    mend="wait for it or stop it; without --ckpt_path a run of its own begins",
+                )
+            )
         record["status"] = str(status)
         if status is RunStatus.RUNNING:
-            here = _this_process()
             if record.get("process") != here or "ended" in record:
                 record.setdefault("started", []).append(_now())
             record["process"] = here
@@ -239,6 +253,14 @@ def _make_unique_folder(parent: Path) -> Path:
 
 def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _works_elsewhere(record: dict[str, Any], here: dict[str, Any]) -> bool:
+    """Whether another process of this machine has the run. One of another machine may be gone with it, unasked."""
+    process = record.get("process", {})
+    if record.get("status") != RunStatus.RUNNING or process == here or process.get("host") != here["host"]:
+        return False
+    return _is_alive(process)
 
 
 def _this_process() -> dict[str, Any]:

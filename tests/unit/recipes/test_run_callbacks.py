@@ -11,6 +11,7 @@ import yaml
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
+from geofoundry.core.errors import ConfigError
 from geofoundry.recipes.checkpoints import checkpoint_callbacks
 from geofoundry.recipes.epoch_seed import EpochSeed
 from geofoundry.recipes.run_callbacks import RunLogger, RunRecorder
@@ -18,6 +19,7 @@ from geofoundry.runs import RunFolder
 from geofoundry.runs.card_facts import read_provenance
 from geofoundry.runs.metrics import read_metrics, read_table
 from geofoundry.runs.results import read_results
+from geofoundry.runs.run_folder import _started_ticks
 from geofoundry.tasks.segmentation import SemanticSegmentationTask
 
 NAMES = ["water", "forest", "rare"]
@@ -177,6 +179,16 @@ def test_metrics_of_a_resumed_run_are_those_of_an_unbroken_one(tmp_path, undrawn
     assert len(broken.record()["started"]) == 2
     sessions = read_provenance(broken)["sessions"]
     assert [session["status"] for session in sessions] == ["interrupted", "finished"]
+
+
+def test_a_run_of_another_process_is_left_alone(run, undrawn):
+    record = run.record()
+    record["process"] |= {"pid": 1, "started_ticks": _started_ticks(1)}
+    run._write(record)
+    with pytest.raises(ConfigError, match="another process"):
+        build_trainer(run).fit(build_task(), datamodule=ChipsDataModule())
+    assert run.record() == record
+    assert [path.name for path in run.path.iterdir()] == ["run.json"]
 
 
 def test_a_failure_is_recorded_and_not_covered_up(run, monkeypatch):

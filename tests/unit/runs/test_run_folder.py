@@ -95,6 +95,26 @@ def test_a_run_whose_process_was_killed_is_interrupted(tmp_path):
     assert run.status is RunStatus.INTERRUPTED
 
 
+def test_a_run_that_another_process_works_on_is_not_taken_over(tmp_path):
+    code = (
+        "import sys; from geofoundry.runs import RunFolder;"
+        f"RunFolder.create({str(tmp_path)!r}, 'a'); print('ready', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        assert worker.stdin is not None
+        worker.stdout.readline()
+        run = RunFolder.latest(tmp_path, "a")
+        assert run is not None
+        with pytest.raises(ConfigError, match="another process is at work"):
+            run.mark(RunStatus.RUNNING)
+        assert run.status is RunStatus.RUNNING
+        worker.stdin.close()
+        worker.wait()
+    run.mark(RunStatus.RUNNING)
+    assert run.record()["process"]["pid"] == os.getpid()
+
+
 def test_another_machines_run_is_believed(tmp_path):
     run = RunFolder.create(tmp_path, "a")
     record = run.record()
