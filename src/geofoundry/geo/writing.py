@@ -75,7 +75,9 @@ class MapWriter:
             scratch_folder = tempfile.TemporaryDirectory(dir=folder, prefix=f".{self.path.stem}.", suffix=".unfinished")
             opened.enter_context(scratch_folder)
             self._scratch_path = Path(scratch_folder.name) / "scratch.tif"
-            with _without_georeference_warnings():
+            # Opened within an environment a dataset holds none of its own, which it would otherwise end when it is
+            # closed: then writers and readers could only be closed in the order opposite to opening.
+            with _without_georeference_warnings(), rasterio.Env():
                 self._scratch = opened.enter_context(self._open_scratch(gcps, rpcs))
             self._opened = opened.pop_all()
 
@@ -164,8 +166,8 @@ class MapWriter:
         self._open = False
         with self._opened:
             try:
-                self._scratch.close()
                 with self._small_cache():
+                    self._scratch.close()
                     self._write_final()
             except (RasterioError, OSError) as error:
                 raise self._not_written(error) from error
