@@ -30,8 +30,9 @@ def sample_source(options: Mapping[str, Any]) -> SampleSource:
         if options[f"{name}_image_glob"]
     }
     files = {name: options[f"{name}_split"] for name in SPLIT_NAMES if options[f"{name}_split"]}
-    names = ("root", "image_glob", "label_glob", "windows", "fold", "val_fraction", "test_fraction", "seed")
-    return SampleSource(split_files=files, split_globs=globs, **{name: options[name] for name in names})
+    names = ("root", "image_glob", "label_glob", "windows", "fold", "val_fraction", "test_fraction")
+    plain = {name: options[name] for name in names}
+    return SampleSource(split_files=files, split_globs=globs, seed=options["split_seed"], **plain)
 
 
 def option_faults(options: Mapping[str, Any]) -> list[Fault]:
@@ -84,8 +85,9 @@ def _number_faults(options: Mapping[str, Any]) -> list[Fault]:
         faults.append(Fault("crops_per_image needs crop_size", "crops_per_image", mend="set crop_size"))
     if options["predict_halo"] < 0:
         faults.append(Fault("predict_halo must be at least 0", "predict_halo", got=str(options["predict_halo"])))
-    if options["seed"] < 0:
-        faults.append(Fault("seed must be at least 0", "seed", got=str(options["seed"])))
+    for name in ("seed", "split_seed"):
+        if options[name] is not None and options[name] < 0:
+            faults.append(Fault(f"{name} must be at least 0", name, got=str(options[name])))
     return faults
 
 

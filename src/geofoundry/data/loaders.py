@@ -55,5 +55,5 @@ def _loader(
         pin_memory=torch.cuda.is_available() if pin is None else pin,
         collate_fn=collate_fn,
         # A generator of its own: a loader must not shift the one that dropout draws from.
-        generator=torch.Generator().manual_seed(options["seed"]),
+        generator=torch.Generator().manual_seed(0),
     )

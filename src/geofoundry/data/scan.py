@@ -61,6 +61,7 @@ class FileScanner:
     def __init__(self, store: ScanCache | None = None) -> None:
         self.faults: list[Fault] = []
         self._store = store or ScanCache()
+        self._identities: dict[Path, str] = {}
 
     def headers(self, paths: Sequence[Path]) -> dict[Path, RasterHeader]:
         """Return the header of every file that can be opened."""
@@ -155,17 +156,25 @@ class FileScanner:
 
     def _identify(self, path: Path) -> str:
         """Return what stands for the very content of a file, or an empty text when there is no such file."""
-        try:
-            status = path.stat()
-        except OSError as error:
-            fault = Fault("the file can't be read", str(path), got=error.strerror or str(error), mend="check the path")
-            self._add_faults([fault])
-            return ""
-        what = [SCAN_VERSION, str(path.resolve()), status.st_size, status.st_mtime_ns, status.st_ino]
-        return sha256_json(what)
+        if path not in self._identities:
+            try:
+                status = path.stat()
+            except OSError as error:
+                reason = error.strerror or str(error)
+                self._add_faults([Fault("the file can't be read", str(path), got=reason, mend="check the path")])
+                return ""
+            place = [_resolved(path.parent), path.name]
+            what = [SCAN_VERSION, *place, status.st_size, status.st_mtime_ns, status.st_ino]
+            self._identities[path] = sha256_json(what)
+        return self._identities[path]
 
     def _add_faults(self, faults: Sequence[Fault]) -> None:
         self.faults.extend(fault for fault in faults if fault not in self.faults)
+
+
+@cache
+def _resolved(folder: Path) -> str:
+    return str(folder.resolve())
 
 
 def _do(job: _Job, missing: list[int]) -> dict[str, Any]:

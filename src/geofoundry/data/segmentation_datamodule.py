@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from geofoundry.data.datamodule_options import (
     sample_source,
     state_faults,
 )
-from geofoundry.data.image_spec import NodataRule, make_image_spec
+from geofoundry.data.image_spec import make_image_spec
 from geofoundry.data.inventory import ClassOptions, Inventory, look_at_pixels, take_inventory
 from geofoundry.data.label_spec import LabelSpec, make_label_spec
 from geofoundry.data.loaders import evaluation_loader, tile_loader, training_loader
@@ -95,7 +96,10 @@ class SegmentationDataModule(LightningDataModule):
         predict_halo: Pixels at each edge of a tile that give context and are not written.
         check: `full` looks at every pixel before the first step; `headers` at file headers alone, and at pixels when
             they are read.
-        seed: Decides the split, the order and all augmentation.
+        seed: Decides the order of training chips, where crops lie, and all augmentation; the run's `seed_everything`
+            if not given.
+        split_seed: Decides which files validate and test, where nothing else says; apart from `seed`, so that runs
+            with several seeds are measured on the same files.
     """
 
     def __init__(
@@ -125,7 +129,7 @@ class SegmentationDataModule(LightningDataModule):
         label_map: dict[int, int] | None = None,
         nodata: float | str | list[float | str | None] | None = None,
         nodata_replace: float = 0.0,
-        nodata_rule: NodataRule = "all",
+        nodata_rule: Literal["all", "any"] = "all",
         allow_nan: bool = False,
         scale: float | list[float] = 1.0,
         offset: float | list[float] = 0.0,
@@ -146,7 +150,8 @@ class SegmentationDataModule(LightningDataModule):
         predict_tile: int | list[int] = 512,
         predict_halo: int = 32,
         check: Literal["full", "headers"] = "full",
-        seed: int = 0,
+        seed: int | None = None,
+        split_seed: int = 0,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(logger=False)
@@ -165,6 +170,7 @@ class SegmentationDataModule(LightningDataModule):
         self._class_options = ClassOptions(options["classes"], options["ignore_index"], options["label_map"])
         self._label_spec = self._label_spec_of_options()
         self._crop_size = as_size(options["crop_size"])
+        self._unit = Unit(options["unit"]) if options["unit"] else None
         self._augmentation = Augmentation(build_transforms(options["train_transforms"] or ()))
         self._inventory: Inventory | None = None
         self._normalization: Normalization | None = None
@@ -245,7 +251,7 @@ class SegmentationDataModule(LightningDataModule):
         dataset = self.dataset("train")
         sampler = EpochSampler(
             len(dataset),
-            seed=self._options["seed"],
+            seed=self._seed,
             num_samples=self._options["samples_per_epoch"],
             epoch_now=None if self.trainer is None else self._epoch_of_trainer,
         )
@@ -293,7 +299,7 @@ class SegmentationDataModule(LightningDataModule):
             crops_per_image=self._options["crops_per_image"] if training else None,
             augmentation=self._augmentation if training and self._augmentation.transforms else None,
             fill_values=self.normalization.means,
-            seed=self._options["seed"],
+            seed=self._seed,
             verified=bool(inventory.images),
         )
         self._pixels[split] = (dataset.reader.format, dataset.yields_stored_values)
@@ -345,8 +351,10 @@ class SegmentationDataModule(LightningDataModule):
         return make_label_spec(options.classes, ignore_index=options.ignore_index, label_map=options.label_map)
 
     @property
-    def _unit(self) -> Unit | None:
-        return Unit(self._options["unit"]) if self._options["unit"] else None
+    def _seed(self) -> int:
+        seed = self._options["seed"]
+        # Where Lightning's seed_everything leaves the seed of the run, for this process and its children.
+        return int(os.environ.get("PL_GLOBAL_SEED", "0")) if seed is None else seed
 
     def _take_inventory(self, *, content: bool) -> Inventory:
         source = sample_source(self._options)

@@ -141,7 +141,7 @@ def test_a_checkpoint_keeps_normalization_and_split(root, tmp_path):
     with pytest.warns(DataWarning, match="means and stds are not those"):
         trainer_of(tmp_path).test(Recorder(), datamodule=other, ckpt_path=tmp_path / "a.ckpt", verbose=False)
     assert other.normalization.means == (0, 0, 0, 0)
-    changed = data_of(root, seed=5, val_fraction=0.4)
+    changed = data_of(root, split_seed=5, val_fraction=0.4)
     with pytest.warns(DataWarning, match="the split is not the one"):
         trainer_of(tmp_path).test(Recorder(), datamodule=changed, ckpt_path=tmp_path / "a.ckpt", verbose=False)
     reordered = data_of(root, bands=["RED", "BLUE", "GREEN", "NIR"])
@@ -193,6 +193,20 @@ def test_windows_with_folds(root):
     # Statistics come from the training windows alone.
     pixels = np.concatenate([data.dataset("train")[i]["image"].numpy() for i in range(2)], axis=1)
     assert data.normalization.means == pytest.approx(pixels.mean((1, 2)), rel=1e-6)
+
+
+def test_the_seed_of_the_run_decides_order_but_not_split(root, monkeypatch):
+    seen = {}
+    for seed in ("1", "2", "1 again"):
+        monkeypatch.setenv("PL_GLOBAL_SEED", seed[0])
+        data = data_of(root, batch_size=1)
+        data.setup("fit")
+        seen[seed] = [batch["filename"] for batch in data.train_dataloader()]
+    assert seen["1"] == seen["1 again"] != seen["2"]
+    assert sorted(seen["1"]) == sorted(seen["2"])
+    given = data_of(root, batch_size=1, seed=2)
+    given.setup("fit")
+    assert [batch["filename"] for batch in given.train_dataloader()] == seen["2"]
 
 
 def test_headers_alone(root):
