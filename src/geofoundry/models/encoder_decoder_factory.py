@@ -32,11 +32,13 @@ Keywords = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class _Features:
-    """What decoders get: channels of each map, and how many times smaller than the image it is, where known."""
+class _Maps:
+    """What every decoder gets: channels of each map, how many times smaller than the image it is, what to predict."""
 
     channels: list[int]
     reductions: list[float] | None
+    head_name: str
+    num_classes: int
 
 
 class EncoderDecoderFactory:
@@ -79,32 +81,24 @@ class EncoderDecoderFactory:
             ConfigError: when a name or an argument is wrong; all of them in one error, as far as they can be seen
                 before a part is built.
         """
+        given = {"backbone": backbone_kwargs, "decoder": decoder_kwargs, "head": head_kwargs}
+        arguments, left_over = split_by_prefix(kwargs, given)
         heads = [_as_auxiliary_head(head, position) for position, head in enumerate(aux_decoders or [])]
-        arguments, left_over = split_by_prefix(
-            kwargs, {"backbone": backbone_kwargs, "decoder": decoder_kwargs, "head": head_kwargs}
-        )
-        faults = _faults(task, backbone, decoder, num_classes, necks or [], arguments)
         head_name = TASK_HEADS.get(task.lower(), TASK_HEADS["segmentation"])
+        faults = _faults(task, backbone, decoder, num_classes, necks or [], arguments)
         faults += left_over_faults(left_over, backbone, decoder, head_name, self.build_model)
         faults += auxiliary_head_faults(heads, head_name)
         if faults:
             raise ConfigError(faults)
-        assert num_classes is not None  # checked with the rest
-        encoder = (
-            backbone if isinstance(backbone, nn.Module) else BACKBONE_REGISTRY.build(backbone, **arguments["backbone"])
-        )
+        encoder = BACKBONE_REGISTRY.build(backbone, **arguments["backbone"]) if isinstance(backbone, str) else backbone
         neck, channels, reductions = build_necks(necks or [], *_describe(encoder))
-        features = _Features(channels, reductions)
-        built_decoder, head = _build_decoder(
-            decoder, features, arguments["decoder"], head_name, arguments["head"], num_classes
-        )
+        maps = _Maps(channels, reductions, head_name, num_classes or 0)
         return PixelWiseModel(
             task.lower(),
             encoder,
-            built_decoder,
-            head,
+            *_build_decoder(decoder, maps, arguments["decoder"], arguments["head"]),
             neck=neck,
-            auxiliary_heads={head.name: _build_auxiliary(head, features, head_name, num_classes) for head in heads},
+            auxiliary_heads={head.name: _build_auxiliary(head, maps) for head in heads},
             size_multiple=size_multiple_of(encoder),
             padding=padding,
             rescale=rescale,
@@ -148,12 +142,7 @@ def _describe(encoder: nn.Module) -> tuple[list[int], list[float] | None]:
 
 
 def _build_decoder(
-    decoder: str | nn.Module,
-    features: _Features,
-    decoder_kwargs: Keywords,
-    head_name: str,
-    head_kwargs: Keywords,
-    num_classes: int,
+    decoder: str | nn.Module, maps: _Maps, decoder_kwargs: Keywords, head_kwargs: Keywords
 ) -> tuple[nn.Module, nn.Module | None]:
     """Return a decoder and its head, None when the decoder includes it."""
     component = DECODER_REGISTRY[decoder] if isinstance(decoder, str) else decoder
@@ -168,29 +157,25 @@ def _build_decoder(
             )
         )
     if isinstance(decoder, str):
-        known = _known_arguments(decoder, features, num_classes if includes_head else None)
-        decoder = DECODER_REGISTRY.build(decoder, features.channels, **known, **decoder_kwargs)
+        known: dict[str, Any] = {"num_classes": maps.num_classes} if includes_head else {}
+        if maps.reductions is not None and _takes_reductions(decoder):
+            known["reductions"] = maps.reductions
+        decoder = DECODER_REGISTRY.build(decoder, maps.channels, **known, **decoder_kwargs)
     assert isinstance(decoder, nn.Module)
     if includes_head:
         return decoder, None
-    return decoder, HEAD_REGISTRY.build(head_name, decoder.out_channels, num_classes=num_classes, **head_kwargs)
+    head = HEAD_REGISTRY.build(maps.head_name, decoder.out_channels, num_classes=maps.num_classes, **head_kwargs)
+    return decoder, head
 
 
-def _known_arguments(decoder: str, features: _Features, num_classes: int | None) -> dict[str, Any]:
-    """Return what the factory knows and the decoder takes."""
-    known: dict[str, Any] = {} if num_classes is None else {"num_classes": num_classes}
+def _takes_reductions(decoder: str) -> bool:
     source, _ = DECODER_REGISTRY.find(decoder)
-    takes_reductions = source == "smp" or "reductions" in inspect.signature(DECODER_REGISTRY[decoder]).parameters
-    if features.reductions is not None and takes_reductions:
-        known["reductions"] = features.reductions
-    return known
+    return source == "smp" or "reductions" in inspect.signature(DECODER_REGISTRY[decoder]).parameters
 
 
-def _build_auxiliary(head: AuxiliaryHead, features: _Features, head_name: str, num_classes: int) -> nn.Sequential:
+def _build_auxiliary(head: AuxiliaryHead, maps: _Maps) -> nn.Sequential:
     arguments, _ = split_by_prefix(head.decoder_args or {}, {"decoder": None, "head": None})
-    decoder, built = _build_decoder(
-        head.decoder, features, arguments["decoder"], head_name, arguments["head"], num_classes
-    )
+    decoder, built = _build_decoder(head.decoder, maps, arguments["decoder"], arguments["head"])
     return nn.Sequential(decoder) if built is None else nn.Sequential(decoder, built)
 
 

@@ -41,8 +41,9 @@ def require_pyramid(decoder: str, reductions: Sequence[float], *, halving: bool)
     grows = all(step >= 1 for step in steps) and not is_single_scale(reductions)
     if grows and (not halving or all(math.isclose(step, 2.0) for step in steps)):
         return
-    sizes = ", ".join(f"1/{reduction:g}" for reduction in reductions)
-    if is_single_scale(reductions):
+    one_size = is_single_scale(reductions)
+    sizes = f"all 1/{reductions[0]:g}" if one_size else ", ".join(f"1/{reduction:g}" for reduction in reductions)
+    if one_size:
         mend = (
             "make a pyramid of four maps, with the necks {name: SelectIndices, indices: [i, j, k, l]} and "
             "{name: LearnedInterpolateToPyramidal}, or take a decoder that needs one map, such as FCNDecoder"
@@ -53,7 +54,7 @@ def require_pyramid(decoder: str, reductions: Sequence[float], *, halving: bool)
         Fault(
             what=f"{decoder} needs a pyramid of maps",
             where="decoder",
-            got=f"{len(reductions)} maps of {sizes} of the image's size",
+            got=f"{len(reductions)} maps, {sizes} of the image's size",
             expected="each map half as large as the one before" if halving else "maps that get smaller",
             mend=mend,
         )

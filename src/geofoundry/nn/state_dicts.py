@@ -22,16 +22,14 @@ LISTED = 5
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
     """Read named tensors from a safetensors file, or from a PyTorch file that holds nothing but tensors and plain data.
 
-    Bytes are mapped, not read: they come into memory when a tensor is first used, so the file must stay as it is
+    A folder stands for the one such file in it. Bytes are mapped, not read: they come into memory when a tensor is first used, so the file must stay as it is
     while its tensors are in use. A PyTorch file may keep the tensors under `state_dict` or `model`.
 
     Raises:
         ConfigError: when there is no such file, or its suffix is not known.
         IntegrityError: when the file is damaged, or holds something else.
     """
-    file = Path(path)
-    if not file.is_file():
-        raise ConfigError(Fault("there is no such file of weights", str(file), mend="correct the path"))
+    file = _weights_file(Path(path).expanduser())
     if file.suffix == SAFETENSORS_SUFFIX:
         try:
             return load_file(file)
@@ -45,6 +43,26 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
             where=str(file),
             got=file.suffix or "no suffix",
             expected=", ".join((SAFETENSORS_SUFFIX, *PICKLE_SUFFIXES)),
+        )
+    )
+
+
+def _weights_file(path: Path) -> Path:
+    if path.is_file():
+        return path
+    if not path.is_dir():
+        raise ConfigError(Fault("there is no such file of weights", str(path), mend="correct the path"))
+    suffixes = (SAFETENSORS_SUFFIX, *PICKLE_SUFFIXES)
+    files = sorted(file for file in path.iterdir() if file.suffix in suffixes)
+    if len(files) == 1:
+        return files[0]
+    raise ConfigError(
+        Fault(
+            what="the folder does not hold exactly one file of weights",
+            where=str(path),
+            got=", ".join(file.name for file in files) or "none",
+            expected=f"one file with a suffix among {', '.join(suffixes)}",
+            mend="give the file instead of the folder",
         )
     )
 

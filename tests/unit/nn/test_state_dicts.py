@@ -68,3 +68,14 @@ def test_comparison_tells_everything_at_once():
     ]
     assert "a (3, 3) instead of (2, 3)" in faults[2].got
     assert not compare(STATE, STATE, where="w.pt")
+
+
+def test_a_folder_stands_for_its_one_file(tmp_path):
+    with pytest.raises(ConfigError, match="exactly one file"):
+        read_state_dict(tmp_path)
+    torch.save(STATE, tmp_path / "w.pt")
+    (tmp_path / "README.md").write_text("weights")
+    same(read_state_dict(tmp_path))
+    save_file(STATE, tmp_path / "w.safetensors")
+    with pytest.raises(ConfigError, match=r"w\.pt, w\.safetensors"):
+        read_state_dict(tmp_path)

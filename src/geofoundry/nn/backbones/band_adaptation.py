@@ -2,7 +2,8 @@
 
 A layer with a filter per pretrained band gets one per band of the data: the band's own filter where there is one,
 otherwise the mean of all, or a mixture of those nearest in wavelength. All are scaled by the number of pretrained
-bands over the number of bands, which keeps the sum of the filters, and with it the magnitude of the activations.
+bands over the number of bands, which keeps the sum of the filters, and with it the magnitude of the activations
+(except in networks that standardize their filters anyway, such as NFNets).
 """
 
 from __future__ import annotations

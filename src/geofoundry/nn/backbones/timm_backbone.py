@@ -40,13 +40,16 @@ class TimmBackbone(nn.Module):
         model: nn.Module,
         out_indices: Sequence[int],
         infos: Sequence[dict[str, Any]],
-        reductions: Sequence[float],
         size_rule: SizeRule,
+        places: Sequence[int],
         *,
         norm: bool = False,
         band_report: dict[str, Any] | None = None,
     ) -> None:
-        """Wrap a model whose blocks after the last of `out_indices` have been removed; see `build_timm_backbone`."""
+        """Wrap a model that was cut down to the maps asked for; see `build_timm_backbone`.
+
+        `out_indices` are the maps' places in the model as it is now, `places` those in the whole one.
+        """
         super().__init__()
         self.model = model
         self.out_indices = list(out_indices)
@@ -54,7 +57,7 @@ class TimmBackbone(nn.Module):
         self.out_channels = [
             int(info.get("num_chs_norm", info["num_chs"]) if norm else info["num_chs"]) for info in infos
         ]
-        self.reductions = list(reductions)
+        self.reductions = [size_rule.reductions[place] for place in places]
         self.patch_size = size_rule.patch_size
         self.size_multiple = size_rule.multiple
         self.fixed_size = size_rule.fixed
@@ -99,8 +102,7 @@ def build_timm_backbone(
             weights.
         in_chans: Number of input bands, when they have no names.
         pretrained_bands: Names of the bands that the weights were trained on, in order; red, green, blue unless given.
-        weights: Path of a file with the model's weights, named as timm names them (`.safetensors`, or `.pt` without
-            pickled code).
+        weights: A file with the model's weights, named as timm names them (`.safetensors`, or `.pt` without code).
         pretrained: Fetch timm's own weights, which may need the network.
         out_indices: Which feature maps to return, counted from 0, or from -1 backwards; all of them unless given.
         sensor: The sensor that the names of the bands belong to, where they depend on it.
@@ -114,14 +116,14 @@ def build_timm_backbone(
         IntegrityError: when the weights don't fit the model.
     """
     keywords = complete_keywords(model_name, timm_kwargs)
-    _refuse_two_origins(weights, pretrained)
-    _require_one_count(bands, in_chans)
-    if bands is not None and (weights is not None or pretrained or not all(isinstance(band, int) for band in bands)):
-        plan = plan_bands(bands, pretrained_bands or RGB, sensor=sensor, extra_bands=extra_bands, fill=band_fill)
+    _refuse_contradictions(bands, in_chans, weights, pretrained)
+    known = pretrained_bands or RGB
+    if bands is None:
+        plan = None if in_chans is None else plan_unnamed_bands(in_chans, known)
+    elif weights is None and not pretrained and all(isinstance(band, int) for band in bands):
+        plan = plan_unnamed_bands(len(bands), known)  # numbers can't be matched, but there is nothing to match
     else:
-        # Bands by number can't be matched with pretrained ones, which only matters where there are weights.
-        count = in_chans if bands is None else len(bands)
-        plan = plan_unnamed_bands(count, pretrained_bands or RGB) if count is not None else None
+        plan = plan_bands(bands, known, sensor=sensor, extra_bands=extra_bands, fill=band_fill)
     model = create_timm_model(model_name, in_chans=len(plan.bands) if plan else None, num_classes=0, **keywords)
     infos = _feature_infos(model_name, model)
     indices = _resolve_indices(model_name, out_indices, len(infos))
@@ -129,20 +131,13 @@ def build_timm_backbone(
     size_rule = find_size_rule(model, model_name, keywords, grows=grows_with_image(keywords))
     kept = model.prune_intermediate_layers(indices, prune_norm=not norm, prune_head=True)
     # A model that was not told the number of bands has that of its own configuration.
-    plan = plan or plan_unnamed_bands(model.pretrained_cfg["input_size"][0], pretrained_bands or RGB)
+    plan = plan or plan_unnamed_bands(model.pretrained_cfg["input_size"][0], known)
     origin, layers = None, ()
     if (weights is not None or pretrained) and not weights_follow():
         origin = str(weights) if weights is not None else f"timm {model_name}"
         layers = load_timm_weights(model, model_name, plan, keywords, weights)
-    return TimmBackbone(
-        model,
-        kept,
-        [infos[index] for index in indices],
-        [size_rule.reductions[index] for index in indices],
-        size_rule,
-        norm=norm,
-        band_report=report(plan, origin, layers),
-    )
+    told = report(plan, origin, layers)
+    return TimmBackbone(model, kept, [infos[i] for i in indices], size_rule, indices, norm=norm, band_report=told)
 
 
 def wrong_size(takes: tuple[int, int], got: tuple[int, int]) -> ConfigError:
@@ -157,28 +152,30 @@ def wrong_size(takes: tuple[int, int], got: tuple[int, int]) -> ConfigError:
     )
 
 
-def _require_one_count(bands: Sequence[str | int] | None, in_chans: int | None) -> None:
+def _refuse_contradictions(
+    bands: Sequence[str | int] | None, in_chans: int | None, weights: str | None, pretrained: bool
+) -> None:
+    faults = []
     if bands is not None and in_chans is not None and in_chans != len(bands):
-        raise ConfigError(
+        faults.append(
             Fault(
-                "the number of bands is given twice, differently",
+                what="the number of bands is given twice, differently",
                 where="backbone_in_chans",
                 got=f"in_chans={in_chans} and {len(bands)} bands",
                 mend="remove backbone_in_chans",
             )
         )
-
-
-def _refuse_two_origins(weights: str | None, pretrained: bool) -> None:
     if weights is not None and pretrained:
-        raise ConfigError(
+        faults.append(
             Fault(
-                "weights come from a file or from timm, not from both",
+                what="weights come from a file or from timm, not from both",
                 where="backbone_weights, backbone_pretrained",
                 got=f"weights={weights!r} and pretrained=True",
                 mend="remove one of the two",
             )
         )
+    if faults:
+        raise ConfigError(faults)
 
 
 def _require_norm(model_name: str, model: nn.Module, norm: bool) -> None:

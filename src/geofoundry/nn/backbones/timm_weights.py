@@ -34,23 +34,24 @@ def load_timm_weights(
         IntegrityError: when tensors are missing, left over, or of another shape.
     """
     count = len(plan.pretrained_bands)
-    with torch.device("meta"):
-        whole = create_timm_model(model_name, in_chans=count, **keywords)
-        wider = create_timm_model(model_name, in_chans=count + 1, **keywords)
-    inputs = _input_axes(whole, wider, count)
+    whole = _without_memory(model_name, count, keywords)
     if weights is None:
-        found = create_timm_model(model_name, in_chans=count, num_classes=0, pretrained=True, **keywords).state_dict()
-        where = f"timm {model_name}"
+        source = create_timm_model(model_name, in_chans=count, num_classes=0, pretrained=True, **keywords)
+        found, where = source.state_dict(), f"timm {model_name}"
     else:
-        found = read_state_dict(weights)
-        where = str(weights)
-    wanted = {name: tensor for name, tensor in whole.state_dict().items() if name in model.state_dict()}
-    found = _fit(found, wanted, whole, where)
-    if not plan.keeps_weights:
-        for name, axis in inputs.items():
-            found[name] = adapt_filters(found[name], plan, axis)
+        found, where = read_state_dict(weights), str(weights)
+    own = model.state_dict()
+    found = _fit(found, {name: t for name, t in whole.state_dict().items() if name in own}, whole, where)
+    inputs = {} if plan.keeps_weights else _input_axes(whole, _without_memory(model_name, count + 1, keywords), count)
+    for name, axis in inputs.items():
+        found[name] = adapt_filters(found[name], plan, axis)
     model.load_state_dict(found, strict=True)
     return tuple(name.removesuffix(".weight") for name in inputs)
+
+
+def _without_memory(model_name: str, bands: int, keywords: Mapping[str, Any]) -> nn.Module:
+    with torch.device("meta"):
+        return create_timm_model(model_name, in_chans=bands, **keywords)
 
 
 def _fit(found: dict[str, Tensor], wanted: dict[str, Tensor], whole: nn.Module, where: str) -> dict[str, Tensor]:
