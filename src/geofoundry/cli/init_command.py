@@ -29,6 +29,7 @@ def init(
     chip_size: Annotated[
         int | None, typer.Option(help="Side of the windows that scenes are cut into, in pixels.", show_default=False)
     ] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Repair polygons that cross themselves.")] = False,
     seed: Annotated[int, typer.Option(help="Decides the split.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older configuration.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
@@ -52,6 +53,7 @@ def init(
         classes=tuple(name.strip() for name in classes.split(",")) if classes else None,
         chip_size_px=chip_size,
         ignore_index=ignore_index,
+        repair=repair,
         seed=seed,
     )
     report = init_config(images, labels, output, options, overwrite=overwrite)

@@ -54,13 +54,14 @@ def read_polygons(
 
 
 def read_outlines(path: str | Path, *, layer: str | None = None) -> LabelPolygons:
-    """Read polygons without a look at their attributes; all have class 0.
+    """Read polygons without a look at their attributes; all have class 0, and invalid ones are repaired.
 
     Raises:
         ConfigError: when the layer is unknown or has to be chosen.
         DataError: when the file can't be read, is empty, or holds anything but polygons.
     """
     meta, feature_ids, geometries, _ = _read(Path(path), layer)
+    geometries = _repaired(geometries)
     faults = _geometry_faults(Path(path), feature_ids, geometries)
     if faults:
         raise DataError(faults, summary=f"{plural(len(faults), 'fault')} in {path}")

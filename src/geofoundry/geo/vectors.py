@@ -16,6 +16,7 @@ from geofoundry.core.optional import require
 from geofoundry.geo.footprints import grid_footprint, reproject_geometries
 from geofoundry.geo.grid import Grid
 
+VECTOR_SUFFIXES = frozenset({".gpkg", ".geojson", ".json", ".shp", ".fgb"})
 DENSIFY_PX = 16  # edges longer than this get more vertices before they are bent by a reprojection
 
 
@@ -147,6 +148,3 @@ def _burn_numbers(geometries: np.ndarray, order: np.ndarray, grid: Grid) -> np.n
 def is_vector_file(path: str | Path) -> bool:
     """Tell by its suffix whether a file holds polygons rather than pixels."""
     return Path(path).suffix.lower() in VECTOR_SUFFIXES
-
-
-VECTOR_SUFFIXES = frozenset({".gpkg", ".geojson", ".json", ".shp", ".fgb"})

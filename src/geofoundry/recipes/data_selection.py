@@ -35,8 +35,12 @@ class DataSelection:
         """Return the samples: rows of the windows file, or one row per chip.
 
         Raises:
+            ConfigError: when the configuration has globs for each split, so that there is nothing left to decide.
             DataError: with everything that keeps images and labels from being paired.
         """
+        if self.options and self.options.get("train_image_glob"):
+            mend = "name the data's folder in place of the configuration, with --image-glob and --label-glob"
+            raise ConfigError(Fault("the configuration has images of their own for each split", "data", mend=mend))
         if self.windows is not None:
             rows, faults = read_windows(self.windows, self.root)
         else:

@@ -50,6 +50,7 @@ class InitOptions:
     classes: tuple[str, ...] | None = None
     chip_size_px: int | None = None
     ignore_index: int | None = None
+    repair: bool = False
     seed: int = 0
 
 
@@ -123,7 +124,12 @@ def _scenes(images: str, labels: str, folder: Path, options: InitOptions, *, ove
     polygons = None
     if is_vector_file(labels):
         polygons = read_polygons(
-            labels, attribute=options.attribute, classes=options.classes, layer=options.layer, ignore_index=ignore
+            labels,
+            attribute=options.attribute,
+            classes=options.classes,
+            layer=options.layer,
+            ignore_index=ignore,
+            repair=options.repair,
         )
     size, reason = _chip_size(list(headers.values()), polygons, options.chip_size_px)
     settings = CutSettings(chip_size_px=size, virtual=True, ignore_index=ignore)
@@ -135,6 +141,7 @@ def _scenes(images: str, labels: str, folder: Path, options: InitOptions, *, ove
         attribute=options.attribute,
         layer=options.layer,
         classes=options.classes,
+        repair=options.repair,
         overwrite=overwrite,
     )
     rows, _ = read_windows(folder / WINDOWS_FILE, folder)

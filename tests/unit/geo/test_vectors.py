@@ -12,7 +12,7 @@ from rasterio.crs import CRS
 
 from geofoundry.core.errors import ConfigError, DataError
 from geofoundry.geo.grid import Grid
-from geofoundry.geo.polygon_files import read_polygons
+from geofoundry.geo.polygon_files import read_outlines, read_polygons
 from geofoundry.geo.vectors import LabelPolygons, no_overlap_fault, rasterize_labels
 
 SHARED = Path(__file__).parents[4] / "shared" / "data" / "multimodal" / "amazon_sentinel2_srtm"
@@ -250,3 +250,12 @@ def test_polygon_between_pixel_centers_is_reported_unseen():
 def test_nothing_to_draw_is_all_unlabelled():
     none = LabelPolygons(np.array([], object), np.array([], int), np.array([]), {0: "a"}, UTM, "p.gpkg")
     assert (rasterize_labels(none, GRID, ignore_index=9).labels == 9).all()
+
+
+def test_outlines_need_no_attribute_and_are_repaired(tmp_path):
+    bowtie = shapely.Polygon([(0, 0), (1, 1), (1, 0), (0, 1)])
+    path = write_geojson(tmp_path / "a.geojson", [feature(bowtie), feature(shapely.box(2, 2, 3, 3))])
+    assert shapely.is_valid(read_outlines(path).geometries).all()
+    path = write_geojson(tmp_path / "b.geojson", [feature(shapely.Point(0, 0))])
+    with pytest.raises(DataError, match="not polygons"):
+        read_outlines(path)
