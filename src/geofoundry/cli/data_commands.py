@@ -3,52 +3,55 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
+from geofoundry.cli.data_options import (
+    AsJson,
+    Attribute,
+    Bands,
+    BlockSizeM,
+    BlockSizePx,
+    BufferM,
+    BufferPx,
+    By,
+    ChipFolder,
+    ChipSize,
+    Classes,
+    Config,
+    DatasetBands,
+    Folds,
+    IgnoreIndex,
+    IgnoreIndexOfChips,
+    ImageGlob,
+    KeepEmpty,
+    LabelGlob,
+    Labels,
+    Layer,
+    MinLabelled,
+    Nodata,
+    Output,
+    OverwriteChips,
+    OverwriteSplit,
+    Place,
+    Polygons,
+    Repair,
+    ScenePattern,
+    Scenes,
+    Seed,
+    Sensor,
+    SplitOutput,
+    StatisticsSplit,
+    Stride,
+    TestFraction,
+    ValFraction,
+    Virtual,
+)
 from geofoundry.cli.data_reports import print_check, print_splits, print_statistics, print_summary
 
 EXIT_DATA = 3
 app = typer.Typer(help="Look at data, and make it ready for training.", no_args_is_help=True)
-
-Place = Annotated[
-    Path | None,
-    typer.Argument(metavar="[DATA]", help="A folder with images and labels, or a windows.csv.", show_default=False),
-]
-Config = Annotated[
-    Path | None,
-    typer.Option("-c", "--config", help="Take the data from the `data` section of this YAML.", show_default=False),
-]
-ImageGlob = Annotated[str | None, typer.Option(help="Images, below DATA.  [default: images/*.tif]", show_default=False)]
-LabelGlob = Annotated[
-    str | None,
-    typer.Option(help="Labels, below DATA; '' for none.  [default: masks/*.tif]", show_default=False),
-]
-IgnoreIndex = Annotated[int | None, typer.Option(help="The label value that means unlabelled.", show_default=False)]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-Bands = Annotated[
-    str | None,
-    typer.Option(help="Only these bands: names or indexes from 0, with commas between.", show_default=False),
-]
-DatasetBands = Annotated[
-    str | None, typer.Option(help="Names of all bands, where the files have none.", show_default=False)
-]
-Sensor = Annotated[
-    str | None, typer.Option(help="The sensor that band names belong to, such as sentinel2.", show_default=False)
-]
-Nodata = Annotated[str | None, typer.Option(help="The images' nodata value; nan for NaN.", show_default=False)]
-Classes = Annotated[
-    str | None,
-    typer.Option(
-        help="Class names with commas between, in the order of their values from 0.  [default: as found]",
-        show_default=False,
-    ),
-]
-Output = Annotated[
-    Path | None, typer.Option("-o", "--output", help="Write JSON to this file as well.", show_default=False)
-]
 
 
 @app.command(
@@ -59,10 +62,7 @@ Output = Annotated[
 def stats(
     data: Place = None,
     config: Config = None,
-    split: Annotated[
-        str | None,
-        typer.Option(metavar="train|val|test", help="Of this split.  [default: train; of a folder, all]"),
-    ] = None,
+    split: StatisticsSplit = None,
     bands: Bands = None,
     dataset_bands: DatasetBands = None,
     sensor: Sensor = None,
@@ -149,58 +149,23 @@ def check(
 def split(
     data: Place = None,
     config: Config = None,
-    by: Annotated[
-        str,
-        typer.Option(
-            metavar="block|scene|polygon",
-            help="What stays together: squares on the ground, whole scenes, or whatever shares a label polygon.",
-        ),
-    ] = "block",
-    folds: Annotated[
-        int | None, typer.Option(help="Make k folds for cross-validation in place of one split.", show_default=False)
-    ] = None,
-    val_fraction: Annotated[
-        float | None, typer.Option(help="Share for validation.  [default: 0.15]", show_default=False)
-    ] = None,
-    test_fraction: Annotated[
-        float | None, typer.Option(help="Share for testing.  [default: 0.15]", show_default=False)
-    ] = None,
-    seed: Annotated[int, typer.Option(help="The same data and seed give the same split.")] = 0,
-    block_size_m: Annotated[
-        float | None,
-        typer.Option(
-            help="Side of a block in meters. Choose it larger than the distance over which land cover looks alike.  "
-            "[default: as large as leaves 30 blocks]",
-            show_default=False,
-        ),
-    ] = None,
-    block_size_px: Annotated[int | None, typer.Option(help="The same in pixels.", show_default=False)] = None,
-    buffer_m: Annotated[
-        float, typer.Option(help="Leave out what lies nearer than this to a split of higher rank (test, then val).")
-    ] = 0.0,
-    buffer_px: Annotated[float, typer.Option(help="The same in pixels.")] = 0.0,
-    scene_pattern: Annotated[
-        str | None,
-        typer.Option(help="Regular expression; what it finds in a key is the scene.", show_default=False),
-    ] = None,
-    polygons: Annotated[
-        Path | None, typer.Option(help="The label polygons, for `--by polygon`.", show_default=False)
-    ] = None,
-    layer: Annotated[str | None, typer.Option(help="The layer of the polygons' file.", show_default=False)] = None,
+    by: By = "block",
+    folds: Folds = None,
+    val_fraction: ValFraction = None,
+    test_fraction: TestFraction = None,
+    seed: Seed = 0,
+    block_size_m: BlockSizeM = None,
+    block_size_px: BlockSizePx = None,
+    buffer_m: BufferM = 0.0,
+    buffer_px: BufferPx = 0.0,
+    scene_pattern: ScenePattern = None,
+    polygons: Polygons = None,
+    layer: Layer = None,
     image_glob: ImageGlob = None,
     label_glob: LabelGlob = None,
     ignore_index: IgnoreIndex = None,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--output",
-            help="Folder for train.txt, val.txt and test.txt; for windows, the CSV to write.  "
-            "[default: DATA/splits, or NAME_split.csv]",
-            show_default=False,
-        ),
-    ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace another split.")] = False,
+    output: SplitOutput = None,
+    overwrite: OverwriteSplit = False,
     as_json: AsJson = False,
 ) -> None:
     """Split chips or windows into train, val and test so that no two share ground.
@@ -241,34 +206,20 @@ def split(
     "`geofoundry data prepare scenes/ --labels nlcd.tif -o data/nlcd --virtual --stride 128`",
 )
 def prepare(
-    scenes: Annotated[list[str], typer.Argument(help="Scenes: raster files, folders, quoted globs.")],
-    labels: Annotated[
-        str,
-        typer.Option(
-            "-l",
-            "--labels",
-            help="Polygons (GeoJSON, GeoPackage, ...), one label raster for all scenes, or a folder or quoted glob of "
-            "one for each.",
-        ),
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for chips or windows.")],
-    chip_size: Annotated[int, typer.Option(help="Side of a chip in pixels.")] = 256,
-    stride: Annotated[
-        int | None, typer.Option(help="Pixels from chip to chip.  [default: the chip size]", show_default=False)
-    ] = None,
-    virtual: Annotated[
-        bool, typer.Option("--virtual", help="Write windows.csv, to read from the scenes, in place of chips.")
-    ] = False,
-    min_labelled: Annotated[float, typer.Option(help="Least share of labelled pixels in a chip, from 0 to 1.")] = 0.0,
-    keep_empty: Annotated[bool, typer.Option("--keep-empty", help="Keep chips without any labelled pixel.")] = False,
-    attribute: Annotated[
-        str | None, typer.Option(help="The polygons' field that holds the class.", show_default=False)
-    ] = None,
-    layer: Annotated[str | None, typer.Option(help="The layer of the polygons' file.", show_default=False)] = None,
+    scenes: Scenes,
+    labels: Labels,
+    output: ChipFolder,
+    chip_size: ChipSize = 256,
+    stride: Stride = None,
+    virtual: Virtual = False,
+    min_labelled: MinLabelled = 0.0,
+    keep_empty: KeepEmpty = False,
+    attribute: Attribute = None,
+    layer: Layer = None,
     classes: Classes = None,
-    ignore_index: Annotated[int, typer.Option(help="The value for unlabelled pixels.")] = 255,
-    repair: Annotated[bool, typer.Option("--repair", help="Repair polygons that cross themselves.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace chips made with other settings.")] = False,
+    ignore_index: IgnoreIndexOfChips = 255,
+    repair: Repair = False,
+    overwrite: OverwriteChips = False,
     as_json: AsJson = False,
 ) -> None:
     """Cut scenes and their labels into chips on disk, or into virtual windows.
