@@ -101,10 +101,10 @@ def _grow_woods(rng: np.random.Generator, canvas: Canvas, hilliness: Field) -> N
     patches = fractal_field(rng, canvas.shape, canvas.pixel_m, exponent=2.9, longest_m=1300.0, shortest_m=70.0)
     forest = enlarge(patches + 1.5 * (hilliness - 0.42), CELLS_PER_PIXEL) > 0.25
     height, width = canvas.material.shape
-    trees = round(0.011 * height * width)
-    row, col = rng.integers(0, height - 2, trees), rng.integers(0, width - 2, trees)
-    for down in range(3):
-        for right in range(3):
+    trees = round(0.02 * height * width)
+    row, col = rng.integers(0, height - 1, trees), rng.integers(0, width - 1, trees)
+    for down in range(2):
+        for right in range(2):
             forest[row + down, col + right] = True
     canvas.material[forest] = Material.FOREST
 
