@@ -12,7 +12,7 @@ def quickstart(
     folder: Annotated[Path, typer.Option("-o", "--folder", help="Where everything goes.")] = Path("quickstart"),
     seed: Annotated[int, typer.Option(help="Another seed is another landscape.")] = 0,
     size: Annotated[
-        int, typer.Option(help="Height and width of the scene in pixels of 10 m.", min=256, max=8192)
+        int, typer.Option(help="Height and width of the scene in pixels of 10 m.", min=256, max=4096)
     ] = 1024,
     minutes: Annotated[float, typer.Option(help="The longest that training may take.", min=0.05)] = 2.0,
     force: Annotated[bool, typer.Option("--force", help="Do again what is done already.")] = False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from rasterio.warp import transform_geom
 
 from geofoundry.core.errors import ConfigError, Fault
 from geofoundry.core.files import atomic_path
+from geofoundry.core.progress import track
 from geofoundry.data.synthetic.clouds import THICK, THIN, CloudCover, add_clouds, dim_sun, grow_clouds
 from geofoundry.data.synthetic.landscape import make_landscape
 from geofoundry.data.synthetic.materials import CLASS_NAMES, CLOUD, IGNORE, SceneObject
@@ -34,6 +35,7 @@ from geofoundry.geo.grid import Grid
 GSD = 10.0
 MIN_SIZE = 64
 NODATA = 0
+_STAGES = 5
 _TRACK_DEG = 12.0  # how far a Sentinel-2 swath leans from north
 
 
@@ -105,23 +107,34 @@ def generate_scene(spec: SceneSpec) -> SyntheticScene:
     A pixel's label is the class that covers most of it on the ground, also in the shadow of a cloud; `cloud` where
     the ground can't be seen, ignored where cloud is thin or the swath ends.
     """
+    *_, scene = track(_stages(spec), "generating the scene", total=_STAGES)
+    assert scene is not None
+    return scene
+
+
+def _stages(spec: SceneSpec) -> Iterator[SyntheticScene | None]:
+    """Yield after each stage, at last the scene."""
     rng = np.random.default_rng(np.random.SeedSequence([spec.seed, 0x5CE4E]))
     shape = (spec.height, spec.width)
     landscape = make_landscape(rng, shape, GSD)
+    yield None
     reflectance = surface_reflectance(rng, landscape, GSD)
+    yield None
     clouds = grow_clouds(
         rng, shape, GSD, cover=spec.cloud_cover, height_m=spec.cloud_height_m,
         sun_elevation_deg=spec.sun_elevation_deg, sun_azimuth_deg=spec.sun_azimuth_deg,
     )  # fmt: skip
     sun, sky = illumination(landscape.elevation_m, GSD, spec.sun_elevation_deg, spec.sun_azimuth_deg)
     seen = add_clouds(light_up(reflectance, dim_sun(sun, clouds), sky), clouds)
+    yield None
     valid = _within_swath(spec)
     image = _record(rng, blur_optics(seen))
     image[:, ~valid] = NODATA
+    yield None
     labels = class_map(landscape.material)
     labels[clouds.overhead >= THICK] = CLOUD
     labels[(clouds.overhead >= THIN) & (clouds.overhead < THICK) | ~valid] = IGNORE
-    return SyntheticScene(spec, image, labels, landscape.elevation_m, clouds, landscape.objects)
+    yield SyntheticScene(spec, image, labels, landscape.elevation_m, clouds, landscape.objects)
 
 
 def _record(rng: np.random.Generator, reflectance: NDArray[np.float32]) -> NDArray[np.uint16]:
