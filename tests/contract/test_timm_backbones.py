@@ -27,15 +27,18 @@ SAMPLE = [
     "naflexvit_base_patch16_gap",
     "hrnet_w18_small",
 ]
-# Their constructors or forward passes ask for values of tensors, which the meta device has not.
+# These turn their input back into the colors of a photograph.
+THREE_BANDS = ("csatv2", "csatv2_21m")
+# These ask for values of tensors, which the meta device has not.
 NEEDS_VALUES = ("gemma4_vit_167m", "gemma4_vit_167m_enc", "gemma4_vit_570m", "gemma4_vit_570m_enc")
 
 
 def check(name):
+    bands = 3 if name in THREE_BANDS else 5
     with torch.device("meta"):
-        backbone = BACKBONE_REGISTRY.build(f"timm_{name}", in_chans=5)
+        backbone = BACKBONE_REGISTRY.build(f"timm_{name}", in_chans=bands)
         height, width = backbone.fixed_size or (2 * backbone.size_multiple, 3 * backbone.size_multiple)
-        maps = backbone(torch.empty(2, 5, height, width))
+        maps = backbone(torch.empty(2, bands, height, width))
         sum(x.sum() for x in maps).backward()
     assert len(maps) == len(backbone.out_channels) == len(backbone.reductions)
     for x, channels, reduction in zip(maps, backbone.out_channels, backbone.reductions, strict=True):

@@ -87,6 +87,13 @@ def test_a_backbone_of_one_size_says_so():
     assert other(torch.randn(1, 3, 64, 96))[0].shape == (1, 24, 4, 6)
 
 
+def test_a_backbone_of_three_bands_says_so():
+    # It turns its input back into the colors of a photograph.
+    with pytest.raises(ConfigError, match="images of 3 bands only"):
+        build_timm_backbone("csatv2", in_chans=4)
+    assert build_timm_backbone("csatv2").fixed_size is None
+
+
 @pytest.mark.parametrize(
     ("keywords", "mend"),
     [

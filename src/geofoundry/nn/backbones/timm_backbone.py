@@ -124,11 +124,12 @@ def build_timm_backbone(
         plan = plan_unnamed_bands(len(bands), known)  # numbers can't be matched, but there is nothing to match
     else:
         plan = plan_bands(bands, known, sensor=sensor, extra_bands=extra_bands, fill=band_fill)
-    model = create_timm_model(model_name, in_chans=len(plan.bands) if plan else None, num_classes=0, **keywords)
+    count = len(plan.bands) if plan else None
+    model = create_timm_model(model_name, in_chans=count, num_classes=0, **keywords)
     infos = _feature_infos(model_name, model)
     indices = _resolve_indices(model_name, out_indices, len(infos))
     _require_norm(model_name, model, norm)
-    size_rule = find_size_rule(model, model_name, keywords, grows=grows_with_image(keywords))
+    size_rule = find_size_rule(model, model_name, keywords, bands=count, grows=grows_with_image(keywords))
     kept = model.prune_intermediate_layers(indices, prune_norm=not norm, prune_head=True)
     # A model that was not told the number of bands has that of its own configuration.
     plan = plan or plan_unnamed_bands(model.pretrained_cfg["input_size"][0], known)
