@@ -60,7 +60,7 @@ def fill(model: nn.Module) -> nn.Module:
             continue
         values = wave(our_name(name), tuple(tensor.shape))
         if tensor.dim() > 1:
-            values = values / math.sqrt(tensor[0].numel())
+            values = 2.5 * values / math.sqrt(tensor[0].numel())  # keeps the scale of activations
         elif name.endswith(("weight", "running_var")):
             values = 1 + 0.3 * values
         tensor.copy_(values * (1 if tensor.dim() > 1 or name.endswith(("weight", "running_var")) else 0.1))
