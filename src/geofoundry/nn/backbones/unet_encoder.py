@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import Tensor, nn
 
 from geofoundry.core.errors import ConfigError, Fault
@@ -64,6 +65,8 @@ class UNetEncoder(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the features of every level, finest first."""
+        # Bands last in memory: convolutions with few channels take two thirds of the time on a CPU.
+        x = x.contiguous(memory_format=torch.channels_last)
         features = []
         for level in self.levels:
             x = level(x)
