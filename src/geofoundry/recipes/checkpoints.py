@@ -72,22 +72,19 @@ def find_checkpoint(choice: str | Path | None, runs_root: Path, name: str) -> Pa
     Raises:
         ConfigError: when there is none; the text names every place that was looked at.
     """
-    if choice not in (None, BEST, LAST):
-        path = Path(choice)
-        if path.is_dir():
-            path = path / "checkpoints" / f"{BEST}.ckpt"
-        if not path.is_file():
-            raise _missing([path], name)
-        return path
-    kinds = [BEST, LAST] if choice is None else [str(choice)]
-    places = []
-    # A younger run may have been stopped before its first checkpoint.
-    for run in reversed(RunFolder.all(runs_root, name)):
-        for kind in kinds:
-            places.append(run.checkpoints / f"{kind}.ckpt")
-            if places[-1].is_file():
-                return places[-1]
-    raise _missing(places or [runs_root / name], name)
+    kinds = [str(choice)] if choice in (BEST, LAST) else [BEST, LAST]
+    if choice in (None, BEST, LAST):
+        # A younger run may have been stopped before its first checkpoint.
+        runs = [run.path for run in reversed(RunFolder.all(runs_root, name))]
+        places = [folder / "checkpoints" / f"{kind}.ckpt" for folder in runs for kind in kinds] or [runs_root / name]
+    elif Path(choice).is_dir():
+        places = [Path(choice) / "checkpoints" / f"{kind}.ckpt" for kind in kinds]
+    else:
+        places = [Path(choice)]
+    for place in places:
+        if place.is_file():
+            return place
+    raise _missing(places, name)
 
 
 def run_of_checkpoint(checkpoint: Path) -> RunFolder | None:

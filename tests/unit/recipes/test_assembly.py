@@ -79,6 +79,7 @@ def test_a_checkpoint_is_found_by_word_folder_or_file(tmp_path):
     last, best = run.checkpoints / "last.ckpt", run.checkpoints / "best.ckpt"
     last.touch()
     assert find_checkpoint(None, tmp_path, "job") == last
+    assert find_checkpoint(run.path, tmp_path, "job") == last  # trained without validation, it has no best
     best.touch()
     RunFolder.create(tmp_path, "job")  # stopped before its first checkpoint
     assert find_checkpoint(None, tmp_path, "job") == best
