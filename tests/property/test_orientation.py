@@ -33,7 +33,9 @@ def test_apply_is_what_numpy_does(orientation, dtype):
 
 @pytest.mark.parametrize("orientation", ALL)
 @pytest.mark.parametrize("shape", [(5, 5), (3, 5, 5), (2, 3, 5, 5)])
-def test_reading_into_place_is_the_same(orientation, shape):
+@pytest.mark.parametrize("cached_bytes", [0, 1000])
+def test_reading_into_place_is_the_same(orientation, shape, cached_bytes, monkeypatch):
+    monkeypatch.setattr("geofoundry.data.orientation._CACHED_BYTES", cached_bytes)
     array = np.arange(np.prod(shape)).reshape(shape).astype("uint16")
     out = np.zeros_like(array)
     orientation.read_into(out, lambda view: np.copyto(view, array), np.zeros_like(array))
