@@ -39,7 +39,7 @@ def test_its_commands_run(tmp_path: Path, geofoundry: Run):
 def test_its_yaml_passes_the_check(tmp_path: Path, geofoundry: Run):
     [text] = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     assert yaml.safe_load(text)["model"]["class_path"] == "SemanticSegmentationTask"
-    (tmp_path / "data").mkdir()
+    write_chips(tmp_path / "data", count=1)
     (tmp_path / "fit.yaml").write_text(text)
     done = geofoundry("config", "check", "fit.yaml", cwd=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr

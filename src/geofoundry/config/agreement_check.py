@@ -19,6 +19,7 @@ from geofoundry.config.report import Report
 from geofoundry.config.yaml_reading import Path
 
 # What a model of timm takes when nothing is said.
+OUR_FACTORY = "EncoderDecoderFactory"
 USUAL_CHANNELS = 3
 
 
@@ -50,7 +51,8 @@ def check_agreement(report: Report, task: NamedClass, data: NamedClass) -> None:
     if not (isinstance(model_args, Mapping) and task.is_ours and data.is_ours):
         return
     path = (*task.arguments_path, "model_args")
-    _check_bands(report, path, model_args, data)
+    if task.arguments.get("model_factory", OUR_FACTORY) == OUR_FACTORY:  # another one may have its own ways
+        _check_bands(report, path, model_args, data)
     in_model, in_data = model_args.get("num_classes"), class_count(data)
     if isinstance(in_model, int) and in_data is not None and in_model != in_data:
         report.error(
