@@ -7,24 +7,25 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from geofoundry.data.image_spec import ImageSpec
 from geofoundry.data.sampling import EpochSampler, Size
 from geofoundry.data.scene_tiles import SceneTilesDataset, fitting_tile
-from geofoundry.data.segmentation_dataset import BatchView, as_they_come
+from geofoundry.data.segmentation_dataset import BatchView
 from geofoundry.geo.reading import read_header
 
 
 def training_loader(dataset: BatchView, sampler: EpochSampler, options: Mapping[str, Any]) -> DataLoader[Any]:
     """Return a loader of shuffled batches; a last batch that is not full is left out, unless it is the only one."""
     drop_last = options["drop_last"] and len(sampler) >= options["batch_size"]
-    return _loader(dataset, options, sampler=sampler, drop_last=drop_last, collate_fn=as_they_come)
+    return _loader(dataset, options, sampler=sampler, drop_last=drop_last, collate_fn=keep_bits)
 
 
 def evaluation_loader(dataset: BatchView, options: Mapping[str, Any]) -> DataLoader[Any]:
     """Return a loader of all batches in order."""
-    return _loader(dataset, options, collate_fn=as_they_come)
+    return _loader(dataset, options, collate_fn=keep_bits)
 
 
 def tile_loader(
@@ -33,7 +34,27 @@ def tile_loader(
     """Return a loader of the tiles of scenes, row by row."""
     tile = fitting_tile([read_header(path).shape for path in paths], largest)
     halo = min(options["predict_halo"], (min(tile) - 1) // 2)
-    return _loader(SceneTilesDataset(paths, spec, tile=tile, halo=halo), options, collate_fn=default_collate)
+    return _loader(SceneTilesDataset(paths, spec, tile=tile, halo=halo), options, collate_fn=collate_tiles)
+
+
+def keep_bits(batch: dict[str, Any]) -> dict[str, Any]:
+    """Pass float32 images off as integers of the same bits, until `restore_bits`.
+
+    A trainer of half precision rounds every float of a batch before the datamodule sees it: -9999 would become -9984
+    and be no nodata any more.
+    """
+    image = batch["image"]
+    return {**batch, "image": image.view(torch.int32)} if image.dtype == torch.float32 else batch
+
+
+def restore_bits(image: Tensor) -> Tensor:
+    """Return an image as it was before `keep_bits`; integers of 32 bits are nothing else."""
+    return image.view(torch.float32) if image.dtype == torch.int32 else image
+
+
+def collate_tiles(tiles: list[dict[str, Any]]) -> dict[str, Any]:
+    """Stack tiles to a batch."""
+    return keep_bits(default_collate(tiles))
 
 
 def _loader(

@@ -23,7 +23,7 @@ from geofoundry.data.datamodule_options import (
 from geofoundry.data.image_spec import make_image_spec
 from geofoundry.data.inventory import ClassOptions, Inventory, look_at_pixels, take_inventory
 from geofoundry.data.label_spec import LabelSpec, make_label_spec
-from geofoundry.data.loaders import evaluation_loader, tile_loader, training_loader
+from geofoundry.data.loaders import evaluation_loader, restore_bits, tile_loader, training_loader
 from geofoundry.data.normalization import Normalization, Normalizer
 from geofoundry.data.provenance import dataset_provenance, split_digests
 from geofoundry.data.sampling import EpochSampler
@@ -313,7 +313,8 @@ class SegmentationDataModule(LightningDataModule):
             return batch
         if split not in self._normalizers:
             self._normalizers[split] = self._normalizer_for(split)
-        batch["image"], empty = self._normalizers[split](batch["image"])
+        image, empty = self._normalizers[split](restore_bits(batch["image"]))
+        batch["image"] = image if self.trainer is None else self.trainer.precision_plugin.convert_input(image)
         if "mask" in batch:
             mask = batch["mask"].long()
             if empty is not None and self.ignore_index is not None:

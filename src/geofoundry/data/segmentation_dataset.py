@@ -189,7 +189,7 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
 
 
 class BatchView(Dataset[dict[str, Any]]):
-    """A dataset as a loader should see it that hands over whole batches; to be used with `as_they_come`.
+    """A dataset as a loader should see it that hands over whole batches and needs no collation.
 
     Each batch carries the name of its `split`, since the splits' pixels may lie differently in it.
     """
@@ -208,11 +208,6 @@ class BatchView(Dataset[dict[str, Any]]):
     def __getitems__(self, items: Sequence[int | Draw]) -> dict[str, Any]:
         """Return a batch."""
         return {**self.dataset.read_batch(items), "split": self.split}
-
-
-def as_they_come(batch: dict[str, Any]) -> dict[str, Any]:
-    """Collate nothing: the batch is one already."""
-    return batch
 
 
 def _read_headers(samples: Sequence[Sample]) -> dict[Path, RasterHeader]:

@@ -290,6 +290,37 @@ def test_it_can_be_pickled(root):
     assert len(pickle.loads(pickle.dumps(data)).train_dataloader()) == 3
 
 
+@pytest.mark.parametrize(("precision", "dtype"), [("bf16-true", torch.bfloat16), ("bf16-mixed", torch.float32)])
+def test_half_precision_comes_after_normalization(tmp_path, precision, dtype):
+    for number, (image, _) in enumerate(write_chips(tmp_path, 4, dtype="float32")):
+        image = image * 10_000
+        image[:, :4] = -9999
+        place = {"origin": (500_000 + number * 160, 4_000_000), "descriptions": BANDS}
+        write_raster(tmp_path / "images" / f"chip{number}.tif", image, nodata=-9999, **place)
+
+    class Look(Recorder):
+        def training_step(self, batch, batch_idx):
+            self.seen.append((batch["image"].dtype, bool((batch["image"][:, :, :4] == 0).all())))
+            return super().training_step(batch, batch_idx)
+
+    task, data = Look(), data_of(tmp_path, ignore_index=255, val_fraction=0.0, test_fraction=0.0)
+    trainer_of(tmp_path, max_epochs=1, precision=precision, enable_checkpointing=False).fit(task, datamodule=data)
+    assert task.seen[0] == (dtype, True)
+    assert data.normalization.means[0] > 0
+
+
+@pytest.mark.gpu
+def test_batches_are_the_same_on_a_gpu(root):
+    sums = []
+    for device in ("cpu", "cuda"):
+        data = data_of(root, train_transforms=[{"name": "D4"}])
+        data.setup("fit")
+        batch = next(iter(data.train_dataloader()))
+        moved = {k: v.to(device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
+        sums.append(data.on_after_batch_transfer(moved, 0)["image"].double().sum().item())
+    assert sums[0] == pytest.approx(sums[1], rel=1e-6, abs=1e-3)
+
+
 @pytest.mark.parametrize("crop_size", [None, 8])
 def test_nodata_is_ignored_in_the_mask(root, crop_size):
     for number, (image, _) in enumerate(write_chips(root, 8, seed=2)):
