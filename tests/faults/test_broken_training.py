@@ -66,7 +66,13 @@ def test_a_broken_training_goes_on_as_if_unbroken(
 ):
     runs = workplace / f"broken{int(blow)}"
     process = subprocess.Popen(
-        command(workplace, runs), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+        command(workplace, runs),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        # A shell starts its background jobs, and so these tests, with Ctrl-C ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     run_has_checkpoint = lambda: any(runs.glob("chips/*/checkpoints/last.ckpt"))  # noqa: E731
     wait_for(run_has_checkpoint, process)

@@ -59,7 +59,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if source.exists() and not (folder / top).exists():
                 (folder / top).symlink_to(source)
     (folder / "geofoundry-0.dist-info").mkdir()
-    (folder / "geofoundry-0.dist-info" / "METADATA").write_text(str(metadata.metadata("geofoundry")))
+    (folder / "geofoundry-0.dist-info" / "METADATA").write_text(
+        metadata.distribution("geofoundry").read_text("METADATA") or "", encoding="utf-8"
+    )
     spec = importlib.util.find_spec("geofoundry")
     assert spec is not None
     assert spec.submodule_search_locations is not None
