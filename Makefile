@@ -29,7 +29,7 @@ $(VENV)/.dev-installed: pyproject.toml constraints.txt | $(BIN)/python
 	@touch $@ $(VENV)/.train-installed
 
 quickstart: $(VENV)/.train-installed ## Install, then train on a generated scene and map it
-	OMP_NUM_THREADS= $(BIN)/geofoundry quickstart
+	env -u OMP_NUM_THREADS $(BIN)/geofoundry quickstart
 
 test: $(VENV)/.dev-installed ## Install, then run the whole suite
 	$(BIN)/pytest -n 2 --dist loadgroup -m 'not long and not gpu'
