@@ -12,6 +12,11 @@ from geofoundry.data.sampling import Size
 from geofoundry.data.sources import SampleSource
 from geofoundry.data.windows_file import SPLIT_NAMES
 
+# What an image specification is made of, beside the bands.
+IMAGE_OPTIONS = (
+    *("dataset_bands", "sensor", "time_steps", "scale", "offset"),
+    *("nodata", "nodata_rule", "nodata_replace", "allow_nan"),
+)
 POSITIVE = ("batch_size", "crops_per_image", "samples_per_epoch")
 
 

@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from geofoundry.data.datamodule_options import as_size
 from geofoundry.data.image_spec import ImageSpec
-from geofoundry.data.sampling import EpochSampler, Size
+from geofoundry.data.sampling import EpochSampler
 from geofoundry.data.scene_tiles import SceneTilesDataset, fitting_tile
 from geofoundry.data.segmentation_dataset import BatchView
 from geofoundry.geo.reading import read_header
@@ -28,10 +29,10 @@ def evaluation_loader(dataset: BatchView, options: Mapping[str, Any]) -> DataLoa
     return _loader(dataset, options, collate_fn=keep_bits)
 
 
-def tile_loader(
-    paths: Sequence[str | Path], spec: ImageSpec, options: Mapping[str, Any], largest: Size
-) -> DataLoader[Any]:
+def tile_loader(paths: Sequence[str | Path], spec: ImageSpec, options: Mapping[str, Any]) -> DataLoader[Any]:
     """Return a loader of the tiles of scenes, row by row."""
+    largest = as_size(options["predict_tile"])
+    assert largest is not None
     tile = fitting_tile([read_header(path).shape for path in paths], largest)
     halo = min(options["predict_halo"], (min(tile) - 1) // 2)
     return _loader(SceneTilesDataset(paths, spec, tile=tile, halo=halo), options, collate_fn=collate_tiles)

@@ -15,6 +15,7 @@ from geofoundry.core.errors import ConfigError, DataError, Fault
 from geofoundry.data.checks import check_dataset, raise_or_warn
 from geofoundry.data.chip_reader import PixelFormat
 from geofoundry.data.datamodule_options import (
+    IMAGE_OPTIONS,
     as_size,
     option_faults,
     sample_source,
@@ -164,9 +165,7 @@ class SegmentationDataModule(LightningDataModule):
         faults = option_faults(options)
         if faults:
             raise ConfigError(faults)
-        names = ("dataset_bands", "sensor", "scale", "offset", "nodata", "allow_nan")
-        more = ("nodata_rule", "nodata_replace", "time_steps")
-        self.image_spec = make_image_spec(options["bands"], **{name: options[name] for name in (*names, *more)})
+        self.image_spec = make_image_spec(options["bands"], **{name: options[name] for name in IMAGE_OPTIONS})
         self._class_options = ClassOptions(options["classes"], options["ignore_index"], options["label_map"])
         self._label_spec = self._label_spec_of_options()
         self._crop_size = as_size(options["crop_size"])
@@ -241,10 +240,14 @@ class SegmentationDataModule(LightningDataModule):
         if stage == "predict":
             self.predict_paths = self.predict_paths or self._find_scenes()
             return
+        training = stage in (None, "fit")
         if not self._checked:
-            raise_or_warn(check_dataset(self.inventory, unit=self._unit, strict=False))
+            faults = check_dataset(self.inventory, unit=self._unit, strict=False)
+            # A trained model can be measured where its training data is not.
+            raise_or_warn([fault for fault in faults if training or fault.where != "train"])
             self._checked = True
-        _ = self.normalization
+        if training:
+            _ = self.normalization
 
     def train_dataloader(self) -> DataLoader[Any]:
         """Return shuffled, augmented training batches; their order and content depend on seed and epoch alone."""
@@ -273,9 +276,7 @@ class SegmentationDataModule(LightningDataModule):
 
     def predict_dataloader(self) -> DataLoader[Any]:
         """Return tiles of the scenes to map, each scene row by row."""
-        largest = as_size(self._options["predict_tile"])
-        assert largest is not None
-        return tile_loader(self.predict_paths, self.image_spec, self._options, largest)
+        return tile_loader(self.predict_paths, self.image_spec, self._options)
 
     def dataset(self, split: Literal["train", "val", "test"]) -> SegmentationDataset:
         """Return the dataset of a split.
@@ -298,7 +299,7 @@ class SegmentationDataModule(LightningDataModule):
             random_crops=training,
             crops_per_image=self._options["crops_per_image"] if training else None,
             augmentation=self._augmentation if training and self._augmentation.transforms else None,
-            fill_values=self.normalization.means,
+            fill_values=self.normalization.means if training else None,
             seed=self._seed,
             verified=bool(inventory.images),
         )

@@ -149,6 +149,22 @@ def test_a_checkpoint_keeps_normalization_and_split(root, tmp_path):
         trainer_of(tmp_path).test(Recorder(), datamodule=reordered, ckpt_path=tmp_path / "a.ckpt", verbose=False)
 
 
+def test_a_model_is_measured_where_its_training_data_is_not(root, tmp_path):
+    data = data_of(root)
+    trainer = trainer_of(tmp_path, max_epochs=1, enable_checkpointing=False)
+    trainer.fit(Recorder(), datamodule=data)
+    trainer.save_checkpoint(tmp_path / "a.ckpt")
+    write_chips(tmp_path / "elsewhere", 2, seed=9)
+    (tmp_path / "test.txt").write_text("chip0\nchip1\n")
+    other = data_of(tmp_path / "elsewhere", test_split=str(tmp_path / "test.txt"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trainer_of(tmp_path).test(Recorder(), datamodule=other, ckpt_path=tmp_path / "a.ckpt", verbose=False)
+        with pytest.raises(DataError, match="nothing is left to train on"):
+            data_of(tmp_path / "elsewhere", test_split=str(tmp_path / "test.txt")).setup("fit")
+    assert other.normalization == data.normalization
+
+
 def test_epochs_of_a_given_length(root):
     data = data_of(root, samples_per_epoch=5, crop_size=8, batch_size=3, drop_last=False)
     data.setup("fit")
